@@ -1,0 +1,138 @@
+"""The experiments of the book, by name, each in its tiers.
+
+Where the paper is silent the commonest setting stands: T = 1000, linear β, DDIM, x̂0 clamped to [−1, 1].
+The paper tier has the paper's networks, images, batch, rate and steps (§4.2, A.5); the laptop tier is cut to minutes on
+one CPU core; the smoke tier goes through the same code in seconds.
+"""
+
+from collections.abc import Callable
+
+from localbias.experiment import TIERS, Experiment, Sampling
+from localbias.training import Training
+
+NETWORKS = {
+    "mlp": {"smoke": dict(kind="mlp", width=32, depth=1), "laptop": dict(kind="mlp", width=512, depth=3)},
+    "unet": {
+        "smoke": dict(kind="unet", width=8, mults=[1, 2], heads=1, head_width=8),
+        "laptop": dict(kind="unet", width=16, mults=[1, 2, 4], heads=2, head_width=16),
+        "paper": dict(kind="unet", width=64),
+    },
+    "dit": {
+        "smoke": dict(kind="dit", width=16, depth=1, heads=2, patch=7),
+        "laptop": dict(kind="dit", width=64, depth=4, heads=4, patch=4),
+        "paper": dict(kind="dit"),
+    },
+}
+SMOKE = dict(sampling=Sampling(samples=16, steps=10), measure_at=(10, 20))
+SMOKE_TRAINING = Training(steps=20, batch=16, ema=0.9)
+
+
+def make(name: str, tier: str = "laptop", seed: int = 0, **changes) -> Experiment:
+    """The experiment of that name, tier and seed; `changes` replace fields of it. ValueError names what is unknown."""
+    if name not in EXPERIMENTS:
+        raise ValueError(f"unknown experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
+    if tier not in TIERS:
+        raise ValueError(f"unknown tier {tier!r}; known: {', '.join(TIERS)}")
+    if tier not in tiers(name):
+        raise ValueError(f"experiment {name!r} has no tier {tier!r}; it has: {', '.join(tiers(name))}")
+    return EXPERIMENTS[name](name, tier, seed).replace(**changes)
+
+
+def tiers(name: str) -> tuple[str, ...]:
+    """The tiers an experiment has: MLPs have no paper tier, since the paper trains none on these data."""
+    return TIERS[:2] if name.endswith(("scalars", "mlp")) or "-mlp-" in name else TIERS
+
+
+def smoke_of(experiment: Experiment) -> Experiment:
+    """The smoke configuration by which a record of this experiment is fingerprinted."""
+    return make(experiment.name, "smoke")
+
+
+def _parity_scalars(name: str, tier: str, seed: int) -> Experiment:
+    """±1 scalars, length 8, half of the valid strings: all phases within a minute."""
+    shared = dict(
+        grammar=dict(name="parity", length=8),
+        renderer=dict(name="scalars", length=8),
+        n_train=64,
+    )
+    if tier == "smoke":
+        network = NETWORKS["mlp"]["smoke"]
+        return Experiment(name, tier, seed, network=network, training=SMOKE_TRAINING, **SMOKE, **shared)
+    training = Training(steps=12_000, batch=128, rate=1e-3)
+    return Experiment(
+        name, tier, seed, network=dict(kind="mlp", width=256, depth=3), training=training,
+        measure_at=(50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 12_000),
+        keep=(100, 1000, 12_000) if seed == 0 else (), sampling=Sampling(samples=1000), **shared,
+    )
+
+
+def _parity_glyphs(length: int, kind: str) -> Callable[[str, str, int], Experiment]:
+    """Parentheses drawn as glyphs: half of the valid strings of length 8, 5 % of those of length 16 (§4.1)."""
+    grid = {8: [2, 4], 16: [4, 4]}[length]
+
+    def build(name: str, tier: str, seed: int) -> Experiment:
+        cell = 16 if tier == "paper" else 8
+        image = [64, 64] if tier == "paper" else [grid[0] * cell, grid[1] * cell]
+        shared = dict(
+            grammar=dict(name="parity", length=length),
+            renderer=dict(name="glyphs", grid=grid, image=image),
+            n_train={8: 64, 16: 1638}[length],  # half, and 5 %
+            network=NETWORKS[kind][tier],
+        )
+        return _images(name, tier, seed, kind, paper_steps=1_100_000, **shared)
+
+    return build
+
+
+def _quarter(kind: str, n_train: int) -> Callable[[str, str, int], Experiment]:
+    """Quarter-MNIST (§4.1): four digits with s1 + s2 = s3 + s4; the paper trains on 470 of the 670 tuples."""
+
+    def build(name: str, tier: str, seed: int) -> Experiment:
+        shared = dict(
+            grammar=dict(name="quarter_sum"),
+            renderer=dict(name="digits", size=64 if tier == "paper" else 28),
+            n_train=n_train,
+            network=NETWORKS[kind][tier],
+        )
+        return _images(name, tier, seed, kind, paper_steps=180_000, **shared)
+
+    return build
+
+
+LAPTOP_TRAINING = {
+    "mlp": dict(steps=6000, batch=64),
+    "unet": dict(steps=2000, batch=16),
+    "dit": dict(steps=4000, batch=32),
+}
+SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1)  # of the steps, after which outcomes are measured
+
+
+def _images(name: str, tier: str, seed: int, kind: str, paper_steps: int, **shared) -> Experiment:
+    """What the experiments on images have in common; the laptop tier reads the output as v (the loss stays the noise's)."""
+    if tier == "smoke":
+        return Experiment(name, tier, seed, training=SMOKE_TRAINING, reads="v", **SMOKE, **shared)
+    if tier == "paper":
+        training = Training(steps=paper_steps, batch=16, rate=8e-5, ema=0.995)
+        measure_at = _steps(paper_steps, (0.005, 0.01, *SHARES))
+        return Experiment(name, tier, seed, training=training, measure_at=measure_at, **shared)
+    training = Training(rate=1e-3, warmup=100, decay="linear", ema=0.99, clip=1.0, **LAPTOP_TRAINING[kind])
+    measure_at = _steps(training.steps, SHARES)
+    keep = (measure_at[0], measure_at[3], measure_at[-1]) if seed == 0 else ()
+    sampling = Sampling(samples=150, steps=25)
+    return Experiment(
+        name, tier, seed, training=training, measure_at=measure_at, keep=keep, reads="v", sampling=sampling, **shared
+    )
+
+
+def _steps(total: int, shares: tuple[float, ...]) -> tuple[int, ...]:
+    return tuple(round(total * share) for share in shares)
+
+
+EXPERIMENTS: dict[str, Callable[[str, str, int], Experiment]] = {
+    "parity-8-scalars": _parity_scalars,
+    "parity-8-mlp": _parity_glyphs(8, "mlp"),
+    "parity-8-unet": _parity_glyphs(8, "unet"),
+    "parity-16-mlp": _parity_glyphs(16, "mlp"),
+    "parity-16-unet": _parity_glyphs(16, "unet"),
+    **{f"quarter-{kind}-{n}": _quarter(kind, n) for kind in NETWORKS for n in (50, 150, 470)},
+}

@@ -1,0 +1,187 @@
+"""The book's chapters: sources in `notebooks/`, executed copies in `book/notebooks/`.
+
+A chapter is written as a jupytext `py:percent` file and committed a second time as an executed notebook.
+The notebook carries a stamp, the hashes of its source and of the records that it read, so that
+`stale` can say without running anything which notebooks no longer show what their source says, and
+`refresh` runs those and no others.
+
+Not hashed is the package itself: a docstring must not rerun every chapter. A change of behaviour is seen by
+`pytest --nbval`, which executes the committed notebooks and compares what they print.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from localbias.files import write_atomically
+from localbias.record import READS, ROOT
+
+
+def sources(root: Path = ROOT) -> list[Path]:
+    """The chapters' sources, in the book's order."""
+    return sorted((root / "notebooks").glob("*.py"))
+
+
+def notebook(source: Path, root: Path = ROOT) -> Path:
+    """Where the executed copy of a chapter lies."""
+    return root / "book" / "notebooks" / f"{source.stem}.ipynb"
+
+
+def stale(root: Path = ROOT) -> list[tuple[str, str]]:
+    """The chapters whose executed copy is out of date, each with the reason.
+
+    Pairs (chapter, reason), the chapter named by its stem, such as `01_synthetic_hallucination`.
+    """
+    reasons = [(source.stem, _reason(source, root)) for source in sources(root)]
+    return [(chapter, reason) for chapter, reason in reasons if reason]
+
+
+def refresh(paths: Iterable[str | Path] | None = None, force: bool = False, root: Path = ROOT) -> list[str]:
+    """Run the stale chapters and put their executed copies in place.
+
+    A copy is replaced whole and only after all its cells have run: a chapter that fails leaves the old one.
+    What is written is the same for every run of the same code: no times, no machine's versions, no progress bars.
+
+    paths  the chapters to look at, by stem or by the path of source or notebook; None is all of them
+    force  run them whether stale or not
+    root   the repository
+
+    Returns the chapters that ran. ValueError where a path names no chapter; papermill.PapermillExecutionError
+    where a cell raises.
+    """
+    known = {source.stem: source for source in sources(root)}
+    wanted = list(known) if paths is None else [Path(path).stem for path in paths]
+    for chapter in wanted:
+        if chapter not in known:
+            raise ValueError(f"no chapter {chapter!r}; there are: {', '.join(known) or 'none'}")
+    ran = []
+    for chapter in wanted:
+        reason = "asked for" if force else _reason(known[chapter], root)
+        if reason:
+            print(f"{chapter}: {reason}, running it", flush=True)
+            write_atomically(notebook(known[chapter], root), _execute(known[chapter], root).encode())
+            ran.append(chapter)
+    return ran
+
+
+def parameters(namespace: dict[str, Any], **allowed: Any) -> None:
+    """Refuse a chapter's parameters where they are unknown or bad.
+
+    Papermill prints no more than a note when it is given a parameter that the chapter does not have. A chapter
+    therefore begins with the cell tagged `parameters` and, before it makes any other variable, calls this::
+
+        parameters(globals(), tier=("smoke", "laptop", "paper"), device=str, seed=range(2**31), rate=float)
+
+    namespace  the chapter's `globals()`; only data that papermill can pass are looked at (text, numbers, None,
+               lists, dicts), not modules, functions or names that begin with an underscore
+    allowed    for each parameter a type, a tuple of choices or a range of integers
+
+    ValueError where a parameter is unknown, missing or not what it may be; the message says which, and what is allowed.
+    """
+    plain = (str, int, float, list, dict, tuple, type(None))
+    given = {name: value for name, value in namespace.items()
+             if isinstance(value, plain) and not name.startswith("_") and name not in {"In", "Out"}}
+    for name in given.keys() - allowed.keys():
+        raise ValueError(f"unknown parameter {name} = {given[name]!r}; there are: {', '.join(allowed)}")
+    for name, spec in allowed.items():
+        if name not in given:
+            raise ValueError(f"parameter {name} is missing; it may be {_describe(spec)}")
+        if not _fits(given[name], spec):
+            raise ValueError(f"parameter {name} = {given[name]!r}; it may be {_describe(spec)}")
+
+
+def _fits(value: Any, spec: Any) -> bool:
+    # By exact type: to Python True is 1 and 1.0 is 1, to a reader they are not.
+    if spec is float:
+        return type(value) in (int, float)  # papermill reads "-p rate 1" as an int
+    if isinstance(spec, type):
+        return type(value) is spec
+    return value in spec and type(value) is type(spec[spec.index(value)])
+
+
+def _describe(spec: Any) -> str:
+    if isinstance(spec, type):
+        return f"any {spec.__name__}"
+    if isinstance(spec, range):
+        return f"an int from {spec[0]} to {spec[-1]}"
+    return "one of " + ", ".join(map(repr, spec))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _reason(source: Path, root: Path) -> str | None:
+    """Why a chapter is stale; None where it is not."""
+    path = notebook(source, root)
+    if not path.exists():
+        return "it was never executed"
+    try:
+        stamp = json.loads(path.read_text(encoding="utf-8"))["metadata"]["localbias"]
+    except (ValueError, KeyError):  # such as a merge's conflict marks, or a copy executed by other means
+        return "its notebook has no stamp that can be read"
+    if stamp["source"] != _sha256(source):
+        return "its source changed"
+    for name, digest in stamp["records"].items():
+        record = root / "records" / name
+        if not record.exists():
+            return f"record {name} is gone"
+        if _sha256(record) != digest:
+            return f"record {name} changed"
+    return None
+
+
+def _execute(source: Path, root: Path) -> str:
+    """Run a chapter from its source; the stamped notebook as JSON text."""
+    # Imported here: the book's build and a chapter's own kernel use this module without them.
+    import jupytext
+    import nbformat
+    import papermill
+
+    digest = _sha256(source)  # before the run: an edit during it leaves the chapter stale
+    nb = jupytext.read(source, fmt="py:percent")
+    nb.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    folder = notebook(source, root).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        reads = Path(scratch) / "reads"
+        reads.touch()
+        os.environ[READS] = str(reads)
+        try:
+            # In the notebook's folder, as nbval's kernel is. What the chapter says on stderr shows as it runs.
+            nb = papermill.execute_notebook(nb, None, kernel_name="python3", cwd=folder, stderr_file=sys.stderr)
+        finally:
+            del os.environ[READS]
+        records = sorted(set(reads.read_text().splitlines()))
+    _settle(nb)
+    nb.metadata["localbias"] = {
+        "source": digest,
+        "records": {name: _sha256(root / "records" / name) for name in records},
+    }
+    nbformat.validate(nb)
+    return nbformat.writes(nb) + "\n"
+
+
+def _settle(nb: Any) -> None:
+    """Take out of an executed notebook all that differs from run to run."""
+    nb.metadata.pop("papermill", None)
+    nb.metadata["language_info"].pop("version", None)
+    for number, cell in enumerate(nb.cells):
+        cell["id"] = f"cell-{number:03d}"
+        for key in ("papermill", "execution", "lines_to_next_cell"):
+            cell.metadata.pop(key, None)
+        if not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if not _is_progress(out)]
+
+
+def _is_progress(output: Any) -> bool:
+    """A progress bar redraws its line and ends in a bare newline; a warning does neither, and stays to be seen."""
+    return output.output_type == "stream" and output.name == "stderr" and (
+        "\r" in output.text or not output.text.strip())

@@ -1,0 +1,186 @@
+"""Gaussian diffusion: schedules, noising, the three targets and their conversion, and sampling.
+
+The notation is the paper's (§3.1, Eq. 3) with ᾱ_t throughout: x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε for t = 0 … T−1, ᾱ_t falling.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+TARGETS = ("noise", "x0", "v")
+SCHEDULES = ("linear", "cosine", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How much noise each of T steps carries.
+
+    kind      "linear": β from beta_start to beta_end (Ho et al. 2020; the paper doesn't name its schedule)
+              "cosine": ᾱ a squared cosine (Nichol & Dhariwal 2021)
+              "sigmoid": ᾱ a falling sigmoid from −3 to 3 (Jabri et al. 2022)
+    steps     T
+    """
+
+    kind: str = "linear"
+    steps: int = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+
+    def __post_init__(self):
+        if self.kind not in SCHEDULES:
+            raise ValueError(f"unknown schedule {self.kind!r}; known: {', '.join(SCHEDULES)}")
+        if self.steps < 2:
+            raise ValueError(f"schedule of steps={self.steps}; at least 2")
+        if not 0 < self.beta_start <= self.beta_end < 1:
+            raise ValueError(f"β from {self.beta_start} to {self.beta_end}; must rise inside (0, 1)")
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        """ᾱ_t, float64 [T]."""
+        if self.kind == "linear":
+            betas = torch.linspace(self.beta_start, self.beta_end, self.steps, dtype=torch.float64)
+        else:
+            time = torch.linspace(0, 1, self.steps + 1, dtype=torch.float64)
+            if self.kind == "cosine":
+                level = ((time + 0.008) / 1.008 * math.pi / 2).cos() ** 2
+            else:
+                level = (3 - 6 * time).sigmoid() - torch.tensor(-3.0, dtype=torch.float64).sigmoid()
+            betas = (1 - level[1:] / level[:-1]).clamp(max=0.999)  # the last steps would remove everything
+        return (1 - betas).cumprod(0)
+
+    def index(self, *, sqrt_alpha_bar: float) -> int:
+        """The step t whose √ᾱ_t is nearest: the paper names its noise levels so (§4.3)."""
+        if not 0 < sqrt_alpha_bar < 1:
+            raise ValueError(f"sqrt_alpha_bar={sqrt_alpha_bar}; must lie inside (0, 1)")
+        return int((self.alpha_bar.sqrt() - sqrt_alpha_bar).abs().argmin())
+
+    def scales(self, t: Tensor | int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """√ᾱ_t and √(1−ᾱ_t), in the dtype and on the device of `like` [B, …], shaped to multiply it."""
+        t = torch.as_tensor(t, device=like.device)
+        alpha_bar = self._alpha_bar_on(like.device)[t].reshape(-1, *[1] * (like.ndim - 1))
+        return alpha_bar.sqrt().to(like.dtype), (1 - alpha_bar).sqrt().to(like.dtype)
+
+    def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor | int) -> Tensor:
+        """x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (Eq. 3): x0 and noise [B, …], t int [B] or a scalar."""
+        signal, spread = self.scales(t, x0)
+        return signal * x0 + spread * noise
+
+    def convert(self, prediction: Tensor, x_t: Tensor, t: Tensor | int, source: str, target: str) -> Tensor:
+        """A prediction of `source` as one of `target`, each of "noise" (ε), "x0" or "v" = √ᾱ ε − √(1−ᾱ) x_0.
+
+        Given x_t each determines the others, by x_t = √ᾱ x_0 + √(1−ᾱ) ε: target = a·x_t + b·prediction.
+        """
+        for name in (source, target):
+            if name not in TARGETS:
+                raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
+        if source == target:
+            return prediction
+        c, s = self.scales(t, x_t)  # √ᾱ and √(1−ᾱ), the cosine and sine of one angle
+        a, b = {
+            ("noise", "x0"): (1 / c, -s / c),
+            ("noise", "v"): (-s / c, 1 / c),
+            ("x0", "noise"): (1 / s, -c / s),
+            ("x0", "v"): (c / s, -1 / s),
+            ("v", "noise"): (s, c),
+            ("v", "x0"): (c, -s),
+        }[source, target]
+        return a * x_t + b * prediction
+
+    def predict(self, denoiser: Callable, x_t: Tensor, t: Tensor | int, target: str) -> Tensor:
+        """What a denoiser says at (x_t, t), as a prediction of `target`."""
+        return self.convert(denoiser(x_t, t), x_t, t, denoiser.target, target)
+
+    def _alpha_bar_on(self, device: torch.device) -> Tensor:
+        cache = self.__dict__.setdefault("_by_device", {})
+        if device not in cache:
+            cache[device] = self.alpha_bar.to(device)
+        return cache[device]
+
+
+class Denoiser(nn.Module):
+    """A network whose output is read as one quantity and handed on as a prediction of another.
+
+    network  maps (x [B, *shape], t int [B]) to [B, *shape]
+    reads    what the network's output is taken for: "noise" or "v" (or "x0")
+    target   what the denoiser predicts. The paper's loss compares noise (§3.1), whatever the output is read as:
+             ‖ε − ε̂‖² = ᾱ ‖v − v̂‖².
+    """
+
+    def __init__(self, network: nn.Module, schedule: Schedule, reads: str = "noise", target: str = "noise"):
+        super().__init__()
+        for name in (reads, target):
+            if name not in TARGETS:
+                raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
+        self.network, self.schedule, self.reads, self.target = network, schedule, reads, target
+
+    def forward(self, x_t: Tensor, t: Tensor | int) -> Tensor:
+        t = torch.as_tensor(t, device=x_t.device).expand(len(x_t))
+        return self.schedule.convert(self.network(x_t, t), x_t, t, self.reads, self.target)
+
+
+class Reverse(NamedTuple):
+    """One step of sampling: the state x_t [B, *shape] at step t and the x̂0 [B, *shape] predicted from it."""
+
+    t: int
+    x_t: Tensor
+    x0: Tensor
+
+
+def ddim(
+    denoiser: Callable,
+    schedule: Schedule,
+    x_T: Tensor,
+    steps: int | None = None,
+    eta: float = 0.0,
+    clamp: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Reverse]:
+    """DDIM sampling (Song et al. 2021, Eq. 12) from noise x_T [B, *shape]; the last x̂0 yielded is the sample.
+
+    steps  how many of the schedule's T steps are visited, evenly spaced and both ends among them; None is all
+    eta    0 is deterministic, 1 is ancestral
+    clamp  x̂0 is clipped to [−clamp, clamp] and ε̂ recomputed from it; None leaves both alone
+    """
+    steps = schedule.steps if steps is None else steps
+    if not 2 <= steps <= schedule.steps:
+        raise ValueError(f"steps={steps}; the schedule allows 2 to {schedule.steps}")
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta={eta}; allowed: 0 (deterministic) to 1 (ancestral)")
+    times = torch.linspace(schedule.steps - 1, 0, steps, dtype=torch.float64).round().long().tolist()
+    x = x_T
+    for t, earlier in zip(times, times[1:] + [None]):
+        x0 = schedule.predict(denoiser, x, t, "x0")
+        x0 = x0 if clamp is None else x0.clamp(-clamp, clamp)
+        yield Reverse(t, x, x0)
+        if earlier is None:
+            return
+        noise = schedule.convert(x0, x, t, "x0", "noise")
+        now, then = schedule.alpha_bar[t], schedule.alpha_bar[earlier]
+        sigma = eta * ((1 - then) / (1 - now) * (1 - now / then)).sqrt()  # η = 1: the √β̃_t of DDPM
+        x = then.sqrt().item() * x0 + (1 - then - sigma**2).sqrt().item() * noise
+        if eta:
+            x = x + sigma.item() * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+
+
+def ddpm(
+    denoiser: Callable,
+    schedule: Schedule,
+    x_T: Tensor,
+    steps: int | None = None,
+    clamp: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Reverse]:
+    """Ancestral sampling (Ho et al. 2020, Algorithm 2, with variance β̃_t); with fewer steps, of the coarser chain."""
+    return ddim(denoiser, schedule, x_T, steps, 1.0, clamp, generator)
+
+
+def last(states: Iterator[Reverse]) -> Tensor:
+    """The sample [B, *shape] that a sampler ends in."""
+    for state in states:
+        pass
+    return state.x0

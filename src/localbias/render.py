@@ -1,0 +1,150 @@
+"""Tokens to signals: each symbol of a string is shown in a cell of its own, as one of several exemplars.
+
+Every renderer is a grid of equal cells and a pool of exemplars for each symbol, so that the exact references and the
+decoders see all of them alike: a signal is `join(pool[symbol, exemplar])` over its cells.
+"""
+
+from math import prod
+
+import numpy as np
+import torch
+from matplotlib import font_manager
+from PIL import Image, ImageChops, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional
+
+from localbias import assets
+
+
+class Renderer:
+    """A grid of cells and a pool of exemplars.
+
+    pool   float32 [K, E, h, w] in [-1, 1]: exemplar e of symbol k
+    grid   (rows, columns); symbol i stands in row i // columns
+    shape  of one signal without its batch axis: (1, rows·h, columns·w), or (L,) for scalars
+    """
+
+    def __init__(self, pool: Tensor, grid: tuple[int, int], shape: tuple[int, ...] | None = None):
+        rows, columns = grid
+        *_, self.height, self.width = pool.shape
+        self.pool, self.grid, self.length = pool, tuple(grid), rows * columns
+        self.shape = shape or (1, rows * self.height, columns * self.width)
+        if prod(self.shape) != self.length * self.height * self.width:
+            raise ValueError(f"shape {self.shape} cannot hold {self.length} cells of {self.height}×{self.width}")
+
+    def __call__(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Fresh signals [n, *shape] of strings [n, L]: each symbol's exemplar is drawn anew from the pool."""
+        return self.draw(tokens, self.exemplars(tokens, generator))
+
+    def exemplars(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Which exemplar each symbol is shown as: int64, uniform over the pool, the shape of `tokens`."""
+        return torch.randint(self.pool.shape[1], tokens.shape, generator=generator)
+
+    def draw(self, tokens: Tensor, exemplars: Tensor) -> Tensor:
+        """Signals [n, *shape] of strings [n, L] shown as the given exemplars [n, L]."""
+        if tokens.shape[-1] != self.length:
+            raise ValueError(f"strings of {tokens.shape[-1]} symbols; the grid {self.grid} shows {self.length}")
+        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < len(self.pool):
+            raise ValueError(f"symbols {tokens.min()} to {tokens.max()}; the pool has 0 to {len(self.pool) - 1}")
+        if exemplars.numel() and not 0 <= exemplars.min() <= exemplars.max() < self.pool.shape[1]:
+            raise ValueError(f"exemplars {exemplars.min()} to {exemplars.max()}; the pool has 0 to {self.pool.shape[1] - 1}")
+        return self.join(self.pool[tokens, exemplars].flatten(2))
+
+    def split(self, signals: Tensor) -> Tensor:
+        """The cells of signals [B, *shape]: [B, L, h·w]."""
+        (rows, columns), h, w = self.grid, self.height, self.width
+        return signals.reshape(-1, rows, h, columns, w).transpose(2, 3).reshape(-1, self.length, h * w)
+
+    def join(self, cells: Tensor) -> Tensor:
+        """The inverse of `split`: cells [B, L, h·w] -> signals [B, *shape]."""
+        (rows, columns), h, w = self.grid, self.height, self.width
+        return cells.reshape(-1, rows, columns, h, w).transpose(2, 3).reshape(-1, *self.shape)
+
+    def region(self, i: int) -> Tensor:
+        """The whole cell of symbol i (not its ink): bool [*shape]."""
+        if not 0 <= i < self.length:
+            raise ValueError(f"region {i}: the signal shows symbols 0 to {self.length - 1}")
+        cells = torch.zeros(1, self.length, self.height * self.width, dtype=torch.bool)
+        cells[:, i] = True
+        return self.join(cells)[0]
+
+
+class Scalars(Renderer):
+    """±1 scalars: symbol 0 is +1, symbol 1 is −1; the signal has shape (L,)."""
+
+    def __init__(self, length: int):
+        super().__init__(torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1), (1, length), (length,))
+
+
+class Glyphs(Renderer):
+    """Characters of a font, one a cell: background −1, ink +1, edges between (§4.1: parentheses at 64×64).
+
+    grid    (rows, columns) of cells
+    image   (height, width) in pixels, a multiple of the grid
+    """
+
+    def __init__(self, grid: tuple[int, int], image: tuple[int, int], alphabet: tuple[str, ...] = ("(", ")")):
+        if min(*grid, *image) < 1 or image[0] % grid[0] or image[1] % grid[1]:
+            raise ValueError(f"image {tuple(image)} is no multiple of the grid {tuple(grid)}")
+        cell = image[0] // grid[0], image[1] // grid[1]
+        if cell[0] < 8 or cell[1] < 4:  # lower, "(" and ")" run together
+            raise ValueError(f"cells of {cell[0]}×{cell[1]} pixels; glyphs need at least 8×4")
+        super().__init__(torch.stack([_glyph(character, *cell) for character in alphabet])[:, None], grid)
+
+
+class Digits(Renderer):
+    """MNIST digits in the four quarters of an image: Quarter-MNIST (§4.1). Never flipped.
+
+    size       pixels a side, even: 64 as the paper, 28 for laptops. A quarter of at least 28 pixels shows the digit at
+               its own size with a margin; a smaller one shows it averaged down.
+    exemplars  images a digit, the first of the set
+    source     "embedded" (10,000 digits, in the package) or "full" (all of MNIST, downloaded through torchvision)
+    """
+
+    def __init__(self, size: int = 64, exemplars: int = 1, source: str = "embedded"):
+        if size % 2 or size < 16:
+            raise ValueError(f"size={size}; allowed: an even number of at least 16")
+        sources = {"embedded": assets.digits, "full": assets.full_digits}
+        if source not in sources:
+            raise ValueError(f"source={source!r}; allowed: {', '.join(sources)}")
+        images = sources[source]()
+        if not 1 <= exemplars <= images.shape[1]:
+            raise ValueError(f"exemplars={exemplars}; {source!r} has 1 to {images.shape[1]} a digit")
+        super().__init__(fit(images[:, :exemplars], size // 2), (2, 2))
+
+
+def fit(images: Tensor, side: int) -> Tensor:
+    """Digits uint8 [..., 28, 28] as signals [..., side, side] in [-1, 1]: padded if larger, averaged down if smaller."""
+    signal = images.float() / 127.5 - 1
+    if side >= 28:
+        before = (side - 28) // 2
+        return functional.pad(signal, (before, side - 28 - before) * 2, value=-1.0)
+    return functional.adaptive_avg_pool2d(signal.reshape(-1, 28, 28), side).reshape(*images.shape[:-2], side, side)
+
+
+def _glyph(character: str, height: int, width: int) -> Tensor:
+    """The character as large as fits inside a free rim, its ink centred: [height, width] in [-1, 1]."""
+    fine = 8  # drawn this many times larger, then averaged down
+    rim = max(1, round(min(height, width) / 10))
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans Mono", fallback_to_default=False), 1000)
+    left, top, right, bottom = font.getmask(character).getbbox()  # the ink; font.getbbox counts the advance too
+    scale = fine * min((width - 2 * rim) / (right - left), (height - 2 * rim) / (bottom - top))
+    font = font.font_variant(size=1000 * scale)
+    canvas = Image.new("L", (width * fine, height * fine))
+    ImageDraw.Draw(canvas).text((canvas.width / 2, canvas.height / 2), character, fill=255, font=font, anchor="mm")
+    ink = canvas.getbbox()  # centred exactly: a font's own middle is not that of its ink
+    canvas = ImageChops.offset(canvas, (canvas.width - ink[0] - ink[2]) // 2, (canvas.height - ink[1] - ink[3]) // 2)
+    return torch.from_numpy(np.array(canvas.resize((width, height), Image.Resampling.BOX))) / 127.5 - 1
+
+
+RENDERERS = {"scalars": Scalars, "glyphs": Glyphs, "digits": Digits}
+
+
+def make(name: str, **options) -> Renderer:
+    """The renderer of that name. ValueError for an unknown name or option."""
+    if name not in RENDERERS:
+        raise ValueError(f"unknown renderer {name!r}; known: {', '.join(RENDERERS)}")
+    try:
+        return RENDERERS[name](**options)
+    except TypeError as error:
+        raise ValueError(f"renderer {name!r}: {error}") from None

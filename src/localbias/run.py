@@ -1,0 +1,172 @@
+"""Running an experiment: train, measure along the way, store the record; return the record from then on."""
+
+import platform
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from localbias import outcome, record
+from localbias.diffusion import Denoiser
+from localbias.experiment import Experiment, Setup, from_configuration
+from localbias.record import Record
+from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
+
+RUNS = record.FOLDER.parent / "runs"  # checkpoints of unfinished runs
+SAVE_EVERY = 60  # seconds
+SHOWN = 16  # samples whose pixels are kept
+LOSS_POINTS = 200
+
+
+def find(experiment: Experiment, folder: Path = record.FOLDER) -> Record | None:
+    """The stored record of exactly this configuration, or None. ValueError where it is damaged."""
+    path = folder / f"{experiment.stem}.json"
+    if not path.exists():
+        return None
+    found = record.load(path)
+    if found.experiment != experiment.configuration:
+        raise ValueError(f"record {path} holds another configuration than its name says; delete it to run again")
+    return found
+
+
+def run(experiment: Experiment, device: str = "auto", folder: Path = record.FOLDER, runs: Path = RUNS) -> Record:
+    """The stored record if there is one; else train, from the last checkpoint if there is one, and store it.
+
+    A run killed at any moment and started again ends with the arrays of an undisturbed one, bit for bit on a CPU at
+    the same thread count.
+    """
+    return find(experiment, folder) or _run(experiment, auto_device(device), folder, runs)
+
+
+def fingerprint(experiment: Experiment) -> dict[str, float]:
+    """A few numbers of an experiment, its losses and samples; kept small by giving it a smoke configuration."""
+    state, arrays = _train(Setup(experiment), torch.device("cpu"), None)
+    losses, samples = arrays["loss"].double(), arrays["samples"][-1].double()
+    numbers = {"loss_first": losses[0], "loss_last": losses[-1], "samples_mean": samples.mean(), "samples_std": samples.std()}
+    return {name: round(float(number), 6) for name, number in numbers.items()}
+
+
+def _run(experiment: Experiment, device: torch.device, folder: Path, runs: Path) -> Record:
+    from localbias.catalogue import smoke_of  # the catalogue is made of experiments
+
+    setup = Setup(experiment)
+    checkpoint = runs / f"{experiment.stem}.safetensors"
+    state, arrays = _train(setup, device, checkpoint)
+    seconds = float(arrays.pop("seconds"))
+    weights = {name.removeprefix("weights."): arrays.pop(name) for name in list(arrays) if name.startswith("weights.")}
+    origin = {
+        "key": experiment.key,
+        "experiment": experiment.configuration,
+        "data_sha256": setup.data_hash(),
+        "fingerprint": fingerprint(smoke_of(experiment)),
+        "parameters": sum(p.numel() for p in state.denoiser.parameters()),
+        "code": _code_version(),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "libraries": {name: metadata.version(name) for name in ("torch", "numpy", "safetensors")},
+        "seconds": round(seconds, 1),
+    }
+    done = record.save(
+        experiment.stem,
+        origin,
+        {name: tensor.numpy() for name, tensor in arrays.items()},
+        safetensors_bytes(weights) if weights else None,
+        folder,
+    )
+    checkpoint.unlink(missing_ok=True)
+    return done
+
+
+def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple[State, dict[str, Tensor]]:
+    """Train to the end, measuring along the way. Arrays, with M = len(measure_at):
+
+    step int [M] · counts int [M, 4] outcomes in the order of outcome.OUTCOMES · tokens int8 [M, samples, L] ·
+    samples uint8 [M, 16, *shape], −1 … 1 as 0 … 255 · loss float32 [≤ 200], means over equal stretches of training ·
+    seconds [] · weights.<step>.<parameter> at the steps that are kept
+    """
+    experiment, config = setup.experiment, setup.experiment.training
+    state = State.fresh(setup.denoiser().to(device), config)
+    arrays: dict[str, Tensor] = {"loss": torch.zeros(config.steps), "seconds": torch.zeros((), dtype=torch.float64)}
+    if checkpoint and checkpoint.exists():
+        arrays = load_checkpoint(checkpoint, state, experiment.key)
+    bar = tqdm(total=config.steps, initial=state.step, desc=experiment.stem, unit="step", disable=checkpoint is None)
+    clock = saved = time.monotonic()
+    with bar:
+        for state in train(state, config, setup.draw, experiment.seed):
+            bar.update()
+            arrays["loss"][state.step - 1] = state.loss
+            if state.step in experiment.measure_at:
+                _measure(setup, state, arrays)
+                bar.set_postfix_str(_summary(arrays["counts"][-1]))
+            now = time.monotonic()
+            if checkpoint and now - saved > SAVE_EVERY and state.step < config.steps:
+                arrays["seconds"] += now - clock
+                clock = saved = now
+                save_checkpoint(checkpoint, state, experiment.key, arrays)
+    arrays["seconds"] += time.monotonic() - clock
+    width = -(-config.steps // LOSS_POINTS)
+    arrays["loss"] = torch.stack([stretch.mean() for stretch in arrays["loss"].split(width)])
+    return state, arrays
+
+
+def _measure(setup: Setup, state: State, arrays: dict[str, Tensor]) -> None:
+    """Append what samples of the averaged network look like at this step."""
+    signals = setup.sample(state.average.eval())
+    state.average.train()
+    tokens = setup.decoder(signals).cpu()
+    counts = torch.from_numpy(outcome.tally(tokens, setup.grammar, setup.train_strings).counts)
+    pixels = ((signals[:SHOWN].cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    for name, row in {
+        "step": torch.tensor(state.step), "counts": counts, "tokens": tokens.to(torch.int8), "samples": pixels,
+    }.items():
+        arrays[name] = torch.cat([arrays[name], row[None]]) if name in arrays else row[None]
+    if state.step in setup.experiment.keep:
+        for name, tensor in state.average.network.state_dict().items():
+            arrays[f"weights.{state.step}.{name}"] = tensor.detach().cpu().clone()
+
+
+def load_network(found: Record, step: int) -> Denoiser:
+    """The network of a record as it was at one of the steps it kept, ready to denoise."""
+    experiment = from_configuration(found.experiment)
+    if step not in experiment.keep:
+        raise ValueError(f"step {step}; record {found.path.name} kept the weights of {list(experiment.keep)}")
+    denoiser = Setup(experiment).denoiser()
+    weights, prefix = load_file(found.weights), f"{step}."
+    denoiser.network.load_state_dict(
+        {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    )
+    return denoiser.eval()
+
+
+def compare(stored: Record, again: Record) -> tuple[bool, str]:
+    """Whether two runs of one configuration agree, and a sentence that says how.
+
+    Another machine rounds otherwise and a training drifts apart, so beside equal hashes it counts as agreement that at
+    every measured step the 99 % Wilson intervals of all four outcomes overlap.
+    """
+    if stored.origin["arrays_sha256"] == again.origin["arrays_sha256"]:
+        return True, "the same arrays, bit for bit"
+    low, high = outcome.Outcomes(stored.arrays["counts"]).intervals(0.99)
+    low_again, high_again = outcome.Outcomes(again.arrays["counts"]).intervals(0.99)
+    apart = ((low > high_again) | (low_again > high)).any(-1)
+    if not apart.any():
+        return True, "other arrays, the same outcomes within 99 % intervals"
+    return False, f"other outcomes at steps {stored.arrays['step'][apart].tolist()}"
+
+
+def _summary(counts: Tensor) -> str:
+    return ", ".join(f"{name} {n / counts.sum():.0%}" for name, n in zip(outcome.OUTCOMES, counts.tolist()))
+
+
+def _code_version() -> str:
+    """The commit the code stands at, with "-dirty" if it has changed since; the package's version outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    result = subprocess.run(command, cwd=record.ROOT, capture_output=True, text=True)
+    return result.stdout.strip() if result.returncode == 0 else metadata.version("localbias")

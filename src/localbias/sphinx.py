@@ -1,0 +1,151 @@
+"""What the book asks of Sphinx beyond Jupyter Book: stale chapters named, the ledger, mathjax of one's own.
+
+The build itself never runs a chapter. See `sphinx: extra_extensions` in `_config.yml`.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from localbias import __version__, chapters
+
+logger = logging.getLogger(__name__)
+
+#: One line of a docstring's list of arguments: names, two spaces or more, what they are.
+ENTRY = re.compile(r"(\S+(?:, \S+)*) {2,}(\S.*)")
+
+MATHJAX = "mathjax/tex-mml-chtml.js"
+
+#: Heading, key of a row of localbias.ledger.rows, share of the width.
+COLUMNS = (
+    ("Claim", "where", 16),
+    ("The paper says", "says", 28),
+    ("We find", "finds", 28),
+    ("Why they differ", "why", 28),
+)
+
+
+class Ledger(SphinxDirective):
+    """The table of what the paper says beside what is found here.
+
+    Without an argument all claims stand in it, and each gets the target `claim-<id>`. With claim ids as the
+    argument only those do, linked to the whole table.
+    """
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        from localbias import ledger
+
+        self.env.note_reread()  # the rows come from records, whose change Sphinx does not see
+        rows = ledger.rows()
+        if self.arguments:
+            wanted = self.arguments[0].split()
+            known = {row["id"]: row for row in rows}
+            for claim in wanted:
+                if claim not in known:
+                    raise self.error(f"no claim {claim!r} in the ledger; there are: {', '.join(known)}")
+            rows = [known[claim] for claim in wanted]
+        return [self._table(rows)]
+
+    def _table(self, rows: list[dict[str, Any]]) -> nodes.table:
+        group = nodes.tgroup(cols=len(COLUMNS))
+        group += [nodes.colspec(colwidth=width) for *_, width in COLUMNS]
+        head = nodes.row()
+        head += [nodes.entry("", nodes.paragraph(text=heading)) for heading, *_ in COLUMNS]
+        group += nodes.thead("", head)
+        group += nodes.tbody("", *(self._row(row) for row in rows))
+        return nodes.table("", group, classes=["ledger", "colwidths-given"])
+
+    def _row(self, row: dict[str, Any]) -> nodes.row:
+        line = nodes.row()
+        target = f"claim-{row['id']}"
+        name = nodes.strong(text=row["id"])
+        if self.arguments:
+            link = pending_xref("", name, refdomain="std", reftype="ref", reftarget=target,
+                                refexplicit=True, refwarn=True, refdoc=self.env.docname)
+            claim = nodes.paragraph("", "", link)
+        else:
+            line["names"].append(target)
+            self.state.document.note_explicit_target(line, line)
+            claim = nodes.paragraph("", "", name)
+        verdict = nodes.paragraph("", row["verdict"], classes=["verdict", nodes.make_id(row["verdict"])])
+        for heading, key, _ in COLUMNS:
+            # On a phone the heading is gone; the class tells the style sheet what to print in its place.
+            cell = nodes.entry(classes=[nodes.make_id(heading)])
+            cell += {"where": [claim], "finds": [verdict]}.get(key, [])
+            self.state.nested_parse(StringList(str(row[key] or "").splitlines(), row["id"]), 0, cell)
+            line += cell
+        return line
+
+
+def name_stale_chapters(app: Sphinx, config: Config) -> None:
+    """Warn of each chapter whose executed copy is out of date, with the command that refreshes it."""
+    for chapter, reason in chapters.stale(Path(app.srcdir).parent):
+        logger.warning("chapter %s is stale: %s; refresh it with: localbias notebooks", chapter, reason,
+                       type="localbias", subtype="stale")
+
+
+def use_own_mathjax(app: Sphinx, config: Config) -> None:
+    """Serve mathjax from `vendor/static` where `make book` has put it there, else from its CDN.
+
+    It goes through `html_static_path` and not `_static`: Jupyter Book loads every script of `_static`
+    on every page.
+    """
+    if (Path(app.srcdir) / "vendor/static" / MATHJAX).exists():
+        config.html_static_path.append("vendor/static")
+        config.mathjax_path = MATHJAX
+
+
+def docstring_to_rest(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Make reST of a docstring that is written as plain text.
+
+    The package's docstrings are paragraphs, bullets and two-column lists of arguments ("name  what it is"), with
+    code in single backticks. Shapes such as [B, *shape] and bars such as |x| stand in them as they are.
+    """
+    rest, block = [], None
+    for line in lines:
+        entry = ENTRY.fullmatch(line)
+        indented = line.startswith(" ")
+        if block == "literal" and (indented or not line):
+            rest.append(line)
+            continue
+        if not line:
+            rest.append(line)
+        elif entry:
+            rest += ["", f"`{entry[1]}`", "    " + _escape(entry[2])]
+            block = "entry"
+        elif block == "entry" and indented:
+            rest.append("    " + _escape(line.strip()))
+        elif line.startswith("- "):
+            rest += ([] if block == "bullet" else [""]) + [_escape(line)]
+            block = "bullet"
+        elif block == "bullet" and indented:
+            rest.append(_escape(line))
+        else:
+            rest += ([""] if block else []) + [_escape(line.strip())]
+            block = "literal" if line.endswith("::") else None
+    lines[:] = rest
+
+
+def _escape(text: str) -> str:
+    """Take their reST meaning from stars, bars and final underscores outside of code."""
+    return re.sub(r"(`+[^`]+`+)|([*|\\]|(?<=\w)_(?!\w))", lambda mark: mark[1] or "\\" + mark[2], text)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Entry point of the extension."""
+    app.connect("config-inited", name_stale_chapters)
+    app.connect("config-inited", use_own_mathjax)
+    app.connect("autodoc-process-docstring", docstring_to_rest)
+    app.add_directive("ledger", Ledger)
+    return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,187 @@
+"""The training loop: a generator that yields its state after every step, and checkpoints that resume it bit for bit.
+
+Nothing is called back: whoever iterates samples, probes, draws and saves when they like.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from localbias.diffusion import Denoiser
+from localbias.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: Adam on E‖ε − ε̂‖², every noise level alike (§3.1).
+
+    steps   optimizer steps; batch signals in each
+    rate    Adam's learning rate (the paper's is 8e-5), reached linearly over `warmup` steps
+    decay   "constant", or "linear" to zero at the last step
+    ema     decay of the average of the weights, 0 for none; samples are then drawn from the average
+    clip    largest norm of the gradient, None for no limit
+    """
+
+    steps: int
+    batch: int = 128
+    rate: float = 1e-3
+    warmup: int = 0
+    decay: str = "constant"
+    ema: float = 0.0
+    clip: float | None = None
+
+    def __post_init__(self):
+        if self.decay not in ("constant", "linear"):
+            raise ValueError(f"decay={self.decay!r}; allowed: constant, linear")
+        for name, allowed, what in (
+            ("steps", self.steps >= 1, "at least 1"),
+            ("batch", self.batch >= 1, "at least 1"),
+            ("rate", self.rate > 0, "above 0"),
+            ("warmup", 0 <= self.warmup <= self.steps, "0 to steps"),
+            ("ema", 0 <= self.ema < 1, "0 to below 1"),
+            ("clip", self.clip is None or self.clip > 0, "above 0, or None"),
+        ):
+            if not allowed:
+                raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of the step that follows `step` finished ones."""
+        warm = min(1.0, (step + 1) / (self.warmup + 1))
+        return self.rate * warm * (1 - step / self.steps if self.decay == "linear" else 1)
+
+
+@dataclass
+class State:
+    """Where a training stands after `step` steps.
+
+    denoiser  the network being trained;  average  its averaged copy (the same object where ema = 0)
+    loss      the last batch's mean squared error of the noise
+    """
+
+    denoiser: Denoiser
+    average: Denoiser
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    loss: float = float("nan")
+
+    @classmethod
+    def fresh(cls, denoiser: Denoiser, config: Training) -> "State":
+        average = copy.deepcopy(denoiser).requires_grad_(False) if config.ema else denoiser
+        optimizer = torch.optim.Adam(denoiser.parameters(), lr=config.rate, fused=True)
+        return cls(denoiser, average, optimizer)
+
+
+def train(state: State, config: Training, draw: Callable[[torch.Generator, int], Tensor], seed: int) -> Iterator[State]:
+    """Train from `state` to the end, yielding it after each step.
+
+    draw(generator, n) gives n training signals [n, *shape]. Signals, noise levels and noise of a step come from
+    (seed, step) alone, on the CPU, so that neither the device nor an interruption changes them.
+    FloatingPointError if the loss is no longer finite.
+    """
+    denoiser, optimizer = state.denoiser, state.optimizer
+    schedule, device = denoiser.schedule, next(denoiser.parameters()).device
+    while state.step < config.steps:
+        generator = random_generator("batch", seed, state.step)
+        x0 = draw(generator, config.batch)
+        t = torch.randint(schedule.steps, (len(x0),), generator=generator).to(device)
+        noise = torch.randn(x0.shape, generator=generator).to(device)
+        x_t = schedule.add_noise(x0.to(device), noise, t)
+        target = schedule.convert(noise, x_t, t, "noise", denoiser.target)
+        loss = (denoiser(x_t, t) - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        if config.clip is not None:
+            torch.nn.utils.clip_grad_norm_(denoiser.parameters(), config.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate_at(state.step)
+        optimizer.step()
+        state.step += 1
+        if config.ema:
+            # the average starts as the newest weights, so that it forgets the initial ones
+            keep = min(config.ema, state.step / (10 + state.step))
+            with torch.no_grad():
+                for averaged, weight in zip(state.average.parameters(), denoiser.parameters()):
+                    averaged.lerp_(weight, 1 - keep)
+        state.loss = loss.item()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {state.loss} at step {state.step}: lower rate={config.rate} or set clip")
+        yield state
+
+
+def random_generator(*key: str | int) -> torch.Generator:
+    """A CPU generator seeded by what it is for, such as ("batch", seed, step)."""
+    digest = hashlib.sha256(json.dumps(key).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def save_checkpoint(path: Path, state: State, key: str, arrays: dict[str, Tensor]) -> None:
+    """Write all that resuming needs to one safetensors file with a JSON header, whole or not at all.
+
+    key     of the experiment, checked when the file is read
+    arrays  what was measured so far
+    """
+    tensors = {f"network.{name}": tensor for name, tensor in state.denoiser.state_dict().items()}
+    if state.average is not state.denoiser:
+        tensors |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
+    for i, moments in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in moments.items()}
+    tensors |= {f"array.{name}": tensor for name, tensor in arrays.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"step": str(state.step), "loss": json.dumps(state.loss), "key": key}
+    write_atomically(path, save(tensors, header))
+
+
+def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
+    """Bring `state` to where the checkpoint was saved and return the arrays measured until then.
+
+    ValueError, naming the file, if it is damaged, belongs to another experiment or holds a number that is not finite.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"checkpoint {path} is damaged ({error}); delete it to start afresh") from None
+    if header.get("key") != key:
+        raise ValueError(f"checkpoint {path} belongs to experiment {header.get('key')}, not {key}")
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not name.startswith("array.") and not tensor.isfinite().all():
+            raise ValueError(f"checkpoint {path}: {name} holds NaN or infinity; delete it to start afresh")
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}, "array": {}}
+    for name, tensor in tensors.items():
+        part, rest = name.split(".", 1)
+        parts[part][rest] = tensor
+    state.denoiser.load_state_dict(parts["network"])
+    if state.average is not state.denoiser:
+        state.average.load_state_dict(parts["average"])
+    _restore_moments(state.optimizer, parts["optimizer"])
+    state.step, state.loss = int(header["step"]), json.loads(header["loss"])
+    return parts["array"]
+
+
+def _restore_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for name, tensor in saved.items():
+        i, moment = name.split(".", 1)
+        parameter = parameters[int(i)]
+        if moment != "step":  # laid out as its parameter, which the fused kernel takes for granted
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        optimizer.state[parameter][moment] = tensor.to(parameter.device)
+
+
+def auto_device(device: str = "auto") -> torch.device:
+    """"auto" is the GPU where there is one, else the CPU. ValueError for a device that is not here."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device not in ("cpu", "cuda") or device == "cuda" and not torch.cuda.is_available():
+        here = "auto, cpu, cuda" if torch.cuda.is_available() else "auto, cpu (there is no CUDA GPU here)"
+        raise ValueError(f"device={device!r}; allowed: {here}")
+    return torch.device(device)

@@ -1,0 +1,52 @@
+"""The committed chapters: fresh, true to their sources, and fit to be rerun."""
+
+import re
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+
+from localbias import chapters
+
+SOURCES = chapters.sources()
+
+
+def committed(source):
+    return nbformat.read(chapters.notebook(source), as_version=4)
+
+
+def test_no_chapter_is_stale_and_none_is_an_orphan():
+    assert chapters.stale() == []
+    executed = sorted((chapters.ROOT / "book/notebooks").glob("*.ipynb"))
+    assert executed == [chapters.notebook(source) for source in SOURCES]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_chapter_shows_its_source_and_nothing_of_the_machine(source):
+    nb = committed(source)
+    assert [cell.source for cell in nb.cells] == [cell.source for cell in jupytext.read(source, fmt="py:percent").cells]
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            text = str({key: value for key, value in output.items() if key != "data"}) + str(
+                {kind: value for kind, value in output.get("data", {}).items() if not kind.startswith("image/")})
+            assert not re.search(r"/(home|root|tmp|Users|work)/", text), text
+            assert output.output_type != "error" and output.get("name") != "stderr", text
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_chapter_can_be_rerun_with_other_parameters(source):
+    code = [cell for cell in committed(source).cells if cell.cell_type == "code"]
+    assert code[0].metadata.get("tags") == ["parameters"]
+    assert "import" not in code[0].source  # parameters are injected after this cell, and must come before all else
+    assert committed(source).metadata.kernelspec.name == "python3"
+
+
+@pytest.mark.parametrize("given, message", [
+    ({"sede": 3}, "unknown parameter sede = 3; there are: .*tier"),
+    ({"tier": "lapdog"}, "parameter tier = 'lapdog'; it may be one of .*'smoke'"),
+])
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_chapter_refuses_what_it_does_not_know(source, given, message):
+    with pytest.raises(papermill.PapermillExecutionError, match=message):
+        papermill.execute_notebook(chapters.notebook(source), None, parameters=given, progress_bar=False)

@@ -1,0 +1,49 @@
+"""The embedded digits, and the full MNIST as torchvision reads it."""
+
+import numpy as np
+import torch
+
+from localbias import assets
+from localbias.assets import digits, full_digits
+
+
+def write_idx(path, array):
+    """The IDX format of MNIST: two zero bytes, type (8: unsigned byte), number of axes, big-endian sizes, data."""
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+def test_embedded_digits():
+    images = digits()
+    assert images.shape == (10, 1000, 28, 28) and images.dtype == torch.uint8
+    assert len(images.flatten(0, 1).flatten(1).unique(dim=0)) == 10_000
+    assert images.amax((2, 3)).min() > 200  # every image has ink
+    ink = images.float().mean((1, 2, 3))
+    assert ink.argmax() == 0 and ink.argmin() == 1  # zeros have the most, ones the least
+    height = torch.arange(28.0)[:, None]
+    centre = (images * height).sum((2, 3)) / images.sum((2, 3))
+    assert (centre - 14).abs().max() < 1.5  # MNIST centres each digit's mass
+
+
+def test_embedded_digits_are_read_once():
+    assert digits() is digits()
+
+
+def test_full_digits_are_grouped_and_cut_to_the_rarest_class(tmp_path):
+    generator = np.random.default_rng(0)
+    labels = generator.permutation(np.repeat(np.arange(10), [5, 4, 6, 5, 7, 3, 5, 5, 4, 6]))
+    images = generator.integers(0, 256, (len(labels), 28, 28))
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):  # torchvision downloads unless all four files are there
+        write_idx(raw / f"{part}-images-idx3-ubyte", images if part == "train" else images[:0])
+        write_idx(raw / f"{part}-labels-idx1-ubyte", labels if part == "train" else labels[:0])
+    found = full_digits(tmp_path)
+    assert found.shape == (10, 3, 28, 28) and found.dtype == torch.uint8
+    for digit in range(10):
+        assert np.array_equal(found[digit], images[labels == digit][:3])
+
+
+def test_torchvision_imports_beside_any_torch():
+    torchvision = assets.torchvision()
+    assert torchvision.datasets.MNIST and torchvision is assets.torchvision()

@@ -1,0 +1,199 @@
+"""Rules by enumeration: supports, marginals, information, chance levels and splits."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from localbias import grammar
+from localbias.grammar import Dyck, Parity, QuarterSum
+
+SMALL = [Parity(2), Parity(3), Parity(6), Dyck(2), Dyck(6), Dyck(8), QuarterSum()]
+
+
+def strings(tokens: torch.Tensor) -> set[tuple[int, ...]]:
+    return set(map(tuple, tokens.tolist()))
+
+
+def every(law) -> torch.Tensor:
+    return torch.tensor(list(itertools.product(range(len(law.alphabet)), repeat=law.length)))
+
+
+def valid_by_definition(law, string) -> bool:
+    """Each rule in the paper's words, from the characters."""
+    text = "".join(law.alphabet[k] for k in string)
+    if isinstance(law, Parity):  # the signs multiply to +1
+        return math.prod({"(": 1, ")": -1}[c] for c in text) == 1
+    if isinstance(law, Dyck):  # matched pairs can be taken out until nothing is left
+        while "()" in text:
+            text = text.replace("()", "")
+        return text == ""
+    return int(text[0]) + int(text[1]) == int(text[2]) + int(text[3])
+
+
+@pytest.mark.parametrize("law", SMALL, ids=repr)
+def test_support_is_the_valid_strings_in_order(law):
+    listed = law.support.tolist()
+    assert listed == [list(s) for s in every(law).tolist() if valid_by_definition(law, s)]
+    assert law.support.dtype == torch.int64
+
+
+@pytest.mark.parametrize("law", SMALL, ids=repr)
+def test_is_valid_is_membership(law):
+    tokens = every(law)
+    truth = torch.tensor([valid_by_definition(law, s) for s in tokens.tolist()])
+    assert torch.equal(law.is_valid(tokens), truth)
+    assert torch.equal(law.is_valid(tokens[None, :, None]), truth[None, :, None])  # any leading axes
+
+
+@pytest.mark.parametrize("length", [2, 5, 16])
+def test_parity_has_half_of_all_strings(length):
+    law = Parity(length)
+    assert law.support.shape == (2 ** (length - 1), length) and law.is_valid(law.support).all()
+    assert len(law.support.unique(dim=0)) == len(law.support)
+
+
+@pytest.mark.parametrize("length", [2, 8, 16])
+def test_dyck_words_are_counted_by_catalan(length):
+    half = length // 2
+    law = Dyck(length)
+    assert law.support.shape == (math.comb(length, half) // (half + 1), length) and law.is_valid(law.support).all()
+
+
+def test_quarter_sum_has_670_strings():
+    assert QuarterSum().support.shape == (670, 4)
+
+
+@pytest.mark.parametrize("law", SMALL, ids=repr)
+def test_marginals_by_counting(law):
+    listed = law.support.tolist()
+    symbols = range(len(law.alphabet))
+    truth = [[sum(s[i] == k for s in listed) / len(listed) for k in symbols] for i in range(law.length)]
+    torch.testing.assert_close(law.marginals(), torch.tensor(truth, dtype=torch.float64))
+    torch.testing.assert_close(law.probabilities.sum(), torch.tensor(1.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("law", SMALL, ids=repr)
+def test_information_by_counting(law):
+    def entropy(items):
+        counts = [items.count(item) for item in set(items)]
+        return -sum(c / len(items) * math.log2(c / len(items)) for c in counts)
+
+    columns = [tuple(column) for column in law.support.T.tolist()]
+    truth = [[entropy(a) + entropy(b) - entropy(list(zip(a, b))) for b in columns] for a in columns]
+    information = law.pairwise_information()
+    torch.testing.assert_close(information, torch.tensor(truth, dtype=torch.float64), atol=1e-9, rtol=0)
+    assert torch.equal(information, information.T)
+
+
+@pytest.mark.parametrize("length", [3, 4, 8])
+def test_any_two_signs_of_parity_are_independent(length):
+    torch.testing.assert_close(Parity(length).pairwise_information(), torch.eye(length, dtype=torch.float64))
+
+
+def test_two_signs_of_parity_are_one_bit():
+    torch.testing.assert_close(Parity(2).pairwise_information(), torch.ones(2, 2, dtype=torch.float64))
+
+
+def test_quarter_sum_digits_are_dependent_and_equally_correlated():
+    law = QuarterSum()
+    off = ~torch.eye(4, dtype=torch.bool)
+    assert (law.pairwise_information()[off] > 0.05).all()
+    correlation = torch.corrcoef(law.support.double().T)
+    size = correlation[0, 1].abs()
+    assert size > 0.1
+    sides = torch.tensor([1.0, 1, -1, -1], dtype=torch.float64)  # digits of one sum fall as the other rises
+    torch.testing.assert_close(correlation[off], (-size * sides[:, None] * sides)[off])
+
+
+def test_quarter_sum_by_chance_is_near_seven_in_a_hundred():
+    listed = [s for s in itertools.product(range(10), repeat=4) if s[0] + s[1] == s[2] + s[3]]
+    p = [[sum(s[i] == k for s in listed) / len(listed) for k in range(10)] for i in range(4)]
+    chance = sum(math.prod(p[i][s[i]] for i in range(4)) for s in listed)
+    assert round(chance, 4) == 0.0705
+    law = QuarterSum()
+    assert law.independent_probability(law.support).sum().item() == pytest.approx(chance, abs=1e-12)
+    assert law.independent_probability(every(law)).sum().item() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("length", [2, 3, 8])
+def test_parity_by_chance_is_a_half(length):
+    law = Parity(length)
+    assert law.independent_probability(law.support).sum().item() == pytest.approx(0.5, abs=1e-12)
+
+
+def test_independent_probability_of_an_impossible_symbol_is_zero():
+    law = Dyck(4)  # a word never starts with ")"
+    assert law.independent_probability(torch.tensor([[1, 0, 1, 0]])).item() == 0
+    assert law.independent_probability(every(law)).sum().item() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("law", [Parity(4), Dyck(4), QuarterSum()], ids=repr)
+@pytest.mark.parametrize("bad", [-1, 1000])
+def test_unreadable_and_unknown_symbols_break_every_rule(law, bad):
+    for i in range(law.length):
+        tokens = law.support.clone()
+        tokens[:, i] = bad
+        assert not law.is_valid(tokens).any()
+    out = torch.tensor([[len(law.alphabet), 0, len(law.alphabet), 0], [-1, 1, 0, 0], [2, 2, -1, -1]])
+    assert not law.is_valid(out).any()
+
+
+def test_split_partitions_the_support():
+    law = QuarterSum()
+    train, held_out = law.split(470, seed=0)
+    assert train.shape == (470, 4) and held_out.shape == (200, 4)
+    assert not strings(train) & strings(held_out)
+    assert strings(train) | strings(held_out) == strings(law.support)
+
+
+def test_split_is_decided_by_its_seed_alone():
+    law = Parity(8)
+    torch.manual_seed(1)
+    first = law.split(64, seed=5)
+    torch.manual_seed(2)
+    again = law.split(64, seed=5)
+    assert all(torch.equal(a, b) for a, b in zip(first, again))
+    assert strings(law.split(64, seed=6)[0]) != strings(first[0])
+
+
+def test_split_may_take_everything():
+    train, held_out = Parity(4).split(8, seed=0)
+    assert strings(train) == strings(Parity(4).support) and held_out.shape == (0, 4)
+
+
+@pytest.mark.parametrize("n_train", [0, -1, 671])
+def test_split_refuses_what_the_support_cannot_give(n_train):
+    with pytest.raises(ValueError, match=f"n_train={n_train}.*670"):
+        QuarterSum().split(n_train, seed=0)
+
+
+def test_text_shows_unreadable_symbols():
+    assert Parity(3).text(torch.tensor([[0, 1, -1], [1, 1, 0]])) == ["()?", "))("]
+    assert QuarterSum().text(torch.tensor([[9, 0, 4, 5]])) == ["9045"]
+
+
+def test_make_builds_by_name():
+    assert grammar.make("parity", length=8) == Parity(8)
+    assert grammar.make("quarter_sum") == QuarterSum()
+    assert grammar.make("dyck", length=6) != grammar.make("dyck", length=8)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: grammar.make("sudoku"), "sudoku.*parity, dyck, quarter_sum"),
+        (lambda: grammar.make("parity"), "length"),
+        (lambda: grammar.make("parity", depth=3), "depth"),
+        (lambda: Dyck(7), "length=7.*even"),
+        (lambda: Dyck(0), "length=0"),
+        (lambda: Dyck(28), "length=28"),
+        (lambda: Parity(1), "length=1"),
+        (lambda: Parity(40), "length=40"),
+        (lambda: Parity(4).is_valid(torch.zeros(2, 5, dtype=torch.int64)), "5 symbols.*length 4"),
+    ],
+)
+def test_bad_input_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
