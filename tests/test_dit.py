@@ -67,7 +67,7 @@ def test_block_agrees_with_multihead_attention():
 
 
 def test_without_blocks_each_patch_is_a_linear_readout_of_itself():
-    """Patches go in and out in the same order: first and last layer by hand, on a rectangle of three channels."""
+    """Patches go in and out in the same order: first and last layer by hand, on a colour rectangle."""
     network = perturbed(DiT((4, 6), channels=3, patch=2, width=16, depth=1, heads=2)).double()
     network.blocks = nn.ModuleList()
     x, t = torch.randn(1, 3, 4, 6, dtype=torch.float64), torch.tensor([40])
@@ -85,7 +85,7 @@ def test_only_the_positions_tell_patches_apart():
     network = perturbed(DiT(8, patch=2, width=16, depth=2, heads=2)).double()
     x, t = torch.randn(2, 1, 8, 8, dtype=torch.float64), torch.tensor([10, 600])
 
-    def shifted(image):  # by one patch down and two to the right, round the edges: a permutation of the patches
+    def shifted(image):  # one patch down, two to the right, round the edges: a permutation of the patches
         return image.roll((2, 4), dims=(2, 3))
 
     assert (network(shifted(x), t) - shifted(network(x, t))).abs().max() > 1e-2

@@ -104,6 +104,7 @@ LAPTOP_TRAINING = {
     "unet": dict(steps=2000, batch=16),
     "dit": dict(steps=4000, batch=32),
 }
+KEPT = ("parity-8-unet", "quarter-unet-470", "quarter-dit-470")  # whose first seed keeps its weights, for probing
 SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1)  # of the steps, after which outcomes are measured
 
 
@@ -117,7 +118,7 @@ def _images(name: str, tier: str, seed: int, kind: str, paper_steps: int, **shar
         return Experiment(name, tier, seed, training=training, measure_at=measure_at, **shared)
     training = Training(rate=1e-3, warmup=100, decay="linear", ema=0.99, clip=1.0, **LAPTOP_TRAINING[kind])
     measure_at = _steps(training.steps, SHARES)
-    keep = (measure_at[0], measure_at[3], measure_at[-1]) if seed == 0 else ()
+    keep = (measure_at[0], measure_at[3], measure_at[-1]) if seed == 0 and name in KEPT else ()
     sampling = Sampling(samples=150, steps=25)
     return Experiment(
         name, tier, seed, training=training, measure_at=measure_at, keep=keep, reads="v", sampling=sampling, **shared

@@ -89,7 +89,7 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
 
     step int [M] · counts int [M, 4] outcomes in the order of outcome.OUTCOMES · tokens int8 [M, samples, L] ·
     samples uint8 [M, 16, *shape], −1 … 1 as 0 … 255 · loss float32 [≤ 200], means over equal stretches of training ·
-    seconds [] · weights.<step>.<parameter> at the steps that are kept
+    seconds [] · weights.<step>.<parameter> float16 at the steps that are kept
     """
     experiment, config = setup.experiment, setup.experiment.training
     state = State.fresh(setup.denoiser().to(device), config)
@@ -129,11 +129,14 @@ def _measure(setup: Setup, state: State, arrays: dict[str, Tensor]) -> None:
         arrays[name] = torch.cat([arrays[name], row[None]]) if name in arrays else row[None]
     if state.step in setup.experiment.keep:
         for name, tensor in state.average.network.state_dict().items():
-            arrays[f"weights.{state.step}.{name}"] = tensor.detach().cpu().clone()
+            arrays[f"weights.{state.step}.{name}"] = tensor.detach().cpu().half()  # half the bytes
 
 
 def load_network(found: Record, step: int) -> Denoiser:
-    """The network of a record as it was at one of the steps it kept, ready to denoise."""
+    """The averaged network of a record at one of the steps it kept, its weights rounded to half precision once.
+
+    ValueError for a step that was not kept.
+    """
     experiment = from_configuration(found.experiment)
     if step not in experiment.keep:
         raise ValueError(f"step {step}; record {found.path.name} kept the weights of {list(experiment.keep)}")

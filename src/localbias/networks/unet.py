@@ -123,7 +123,8 @@ class UNet(nn.Module):
                  heads: int = 4, head_width: int = 32):
         super().__init__()
         if not mults or min(*mults, heads, head_width) < 1:
-            raise ValueError(f"UNet mults={mults}, heads={heads}, head_width={head_width}; allowed: 1 or more")
+            given = f"mults={mults}, heads={heads}, head_width={head_width}"
+            raise ValueError(f"UNet {given}; allowed: 1 or more of each")
         self.downsampling = 2 ** (len(mults) - 1)
         time_width = 4 * width
         self.time = TimeEmbedding(width, time_width, nn.GELU(), inclusive=True)
