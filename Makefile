@@ -27,7 +27,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 book: $(INSTALLED)
-	@$(MAKE) --no-print-directory $(MATHJAX) 2> /dev/null || echo "mathjax was not fetched with npm; the pages load it from its CDN"
+	@$(MAKE) --no-print-directory $(MATHJAX) 2> /dev/null || \
+		echo "mathjax was not fetched with npm; the pages load it from its CDN"
 	$(BIN)/localbias notebooks
 	$(BIN)/jupyter-book build book/
 

@@ -61,7 +61,7 @@ def test_refresh_executes_stamps_and_then_has_nothing_to_do(root):
 
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     assert code[0].metadata == {"tags": ["parameters"]}
-    assert [out.text for out in code[1].outputs] == ["3 notebooks\n"]  # the progress bar is gone, the folder as nbval's
+    assert [out.text for out in code[1].outputs] == ["3 notebooks\n"]  # the bar is gone; the folder is nbval's
     assert nb.metadata.kernelspec.name == "python3"
     assert nb.metadata.localbias == {
         "source": hashlib.sha256(CHAPTER.encode()).hexdigest(),

@@ -101,7 +101,7 @@ def _quarter(kind: str, n_train: int) -> Callable[[str, str, int], Experiment]:
 
 LAPTOP_TRAINING = {
     "mlp": dict(steps=6000, batch=64),
-    "unet": dict(steps=2000, batch=16),
+    "unet": dict(steps=1200, batch=16),
     "dit": dict(steps=4000, batch=32),
 }
 KEPT = ("parity-8-unet", "quarter-unet-470", "quarter-dit-470")  # whose first seed keeps its weights, for probing

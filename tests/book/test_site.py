@@ -104,7 +104,8 @@ def test_no_page_is_wider_than_a_phone(site, tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = subprocess.run(
             [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-             "--hide-scrollbars", f"--user-data-dir={tmp_path}", f"--virtual-time-budget={5000 * len(PAGES)}", "--dump-dom",
+             "--hide-scrollbars", f"--user-data-dir={tmp_path}",
+             f"--virtual-time-budget={5000 * len(PAGES)}", "--dump-dom",
              f"http://127.0.0.1:{server.server_port}/probe.html"],
             capture_output=True, text=True, timeout=300).stdout
         server.shutdown()
