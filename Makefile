@@ -1,4 +1,4 @@
-# `make book` and `make test` need nothing but this checkout, Python 3.11 or newer and a network the first time.
+# `make book` and `make test` need this checkout, Python 3.11 or newer and, the first time, a network.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,7 +43,7 @@ $(MATHJAX): $(VENDOR)/package-lock.json
 	@cp $(VENDOR)/node_modules/mathjax/es5/tex-mml-chtml.js $(VENDOR)/node_modules/mathjax/LICENSE $@
 	@cp -R $(VENDOR)/node_modules/mathjax/es5/output/chtml/fonts $@/output/chtml
 
-# In a scratch copy, since uv.lock names registry addresses and is not kept; uv's own environment lies there too.
+# In a scratch copy: uv.lock names registry addresses and is not kept. uv's own environment lies there too.
 lock:
 	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(PYTHON) -m venv "$$scratch/uv"; "$$scratch/uv/bin/python" -m pip install --quiet uv; \

@@ -61,7 +61,7 @@ def test_refresh_executes_stamps_and_then_has_nothing_to_do(root):
 
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     assert code[0].metadata == {"tags": ["parameters"]}
-    assert [out.text for out in code[1].outputs] == ["3 notebooks\n"]  # the bar is gone; the folder is nbval's
+    assert [out.text for out in code[1].outputs] == ["3 notebooks\n"]  # no bar; nbval's folder
     assert nb.metadata.kernelspec.name == "python3"
     assert nb.metadata.localbias == {
         "source": hashlib.sha256(CHAPTER.encode()).hexdigest(),
@@ -93,7 +93,7 @@ def test_a_chapter_that_fails_leaves_the_old_notebook(stamped):
     (lambda root: (root / "records/one run.json").unlink(), "record one run.json is gone"),
     (lambda root: (root / "book/notebooks/01_toy.ipynb").write_text("<<<<<<< HEAD"),
      "its notebook has no stamp that can be read"),
-    (lambda root: (root / "book/notebooks/01_toy.ipynb").write_text(json.dumps({"cells": [], "metadata": {}})),
+    (lambda root: (root / "book/notebooks/01_toy.ipynb").write_text('{"cells": [], "metadata": {}}'),
      "its notebook has no stamp that can be read"),
 ])
 def test_what_makes_a_chapter_stale(stamped, damage, reason):

@@ -45,7 +45,7 @@ def refresh(paths: Iterable[str | Path] | None = None, force: bool = False, root
     """Run the stale chapters and put their executed copies in place.
 
     A copy is replaced whole and only after all its cells have run: a chapter that fails leaves the old one.
-    What is written is the same for every run of the same code: no times, no machine's versions, no progress bars.
+    The same code writes the same bytes: no times, no versions of the machine, no progress bars.
 
     paths  the chapters to look at, by stem or by the path of source or notebook; None is all of them
     force  run them whether stale or not
@@ -72,16 +72,16 @@ def refresh(paths: Iterable[str | Path] | None = None, force: bool = False, root
 def parameters(namespace: dict[str, Any], **allowed: Any) -> None:
     """Refuse a chapter's parameters where they are unknown or bad.
 
-    Papermill prints no more than a note when it is given a parameter that the chapter does not have. A chapter
-    therefore begins with the cell tagged `parameters` and, before it makes any other variable, calls this::
+    Papermill only prints a note when it is given a parameter that the chapter does not have. So a chapter
+    begins with the cell tagged `parameters` and, before it makes any other variable, calls this::
 
         parameters(globals(), tier=("smoke", "laptop", "paper"), device=str, seed=range(2**31), rate=float)
 
-    namespace  the chapter's `globals()`; only data that papermill can pass are looked at (text, numbers, None,
-               lists, dicts), not modules, functions or names that begin with an underscore
+    namespace  the chapter's `globals()`; looked at are only data that papermill can pass (text, numbers,
+               None, lists, dicts), not modules, functions or names that begin with an underscore
     allowed    for each parameter a type, a tuple of choices or a range of integers
 
-    ValueError where a parameter is unknown, missing or not what it may be; the message says which, and what is allowed.
+    ValueError where a parameter is unknown, missing or not what it may be, naming it and what is allowed.
     """
     plain = (str, int, float, list, dict, tuple, type(None))
     given = {name: value for name, value in namespace.items()
@@ -153,8 +153,10 @@ def _execute(source: Path, root: Path) -> str:
         reads.touch()
         os.environ[READS] = str(reads)
         try:
-            # In the notebook's folder, as nbval's kernel is. What the chapter says on stderr shows as it runs.
-            nb = papermill.execute_notebook(nb, None, kernel_name="python3", cwd=folder, stderr_file=sys.stderr)
+            # In the notebook's folder, as nbval's kernel is. Its progress bars and warnings show as it runs.
+            nb = papermill.execute_notebook(
+                nb, None, kernel_name="python3", cwd=folder, stderr_file=sys.stderr
+            )
         finally:
             del os.environ[READS]
         records = sorted(set(reads.read_text().splitlines()))
@@ -182,6 +184,6 @@ def _settle(nb: Any) -> None:
 
 
 def _is_progress(output: Any) -> bool:
-    """A progress bar redraws its line and ends in a bare newline; a warning does neither, and stays to be seen."""
+    # A bar redraws its line and ends in a bare newline. A warning does neither, and stays to be seen.
     return output.output_type == "stream" and output.name == "stderr" and (
         "\r" in output.text or not output.text.strip())

@@ -65,6 +65,7 @@ def _run(experiment: Experiment, device: torch.device, folder: Path, runs: Path)
         "experiment": experiment.configuration,
         "data_sha256": setup.data_hash(),
         "fingerprint": fingerprint(smoke_of(experiment)),
+        "chance": outcome.chance(setup.grammar, setup.train_strings).tolist(),  # in the order of outcome.OUTCOMES
         "parameters": sum(p.numel() for p in state.denoiser.parameters()),
         "code": _code_version(),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",

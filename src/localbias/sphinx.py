@@ -109,8 +109,8 @@ def use_own_mathjax(app: Sphinx, config: Config) -> None:
 def docstring_to_rest(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Make reST of a docstring that is written as plain text.
 
-    The package's docstrings are paragraphs, bullets and two-column lists of arguments ("name  what it is"), with
-    code in single backticks. Shapes such as [B, *shape] and bars such as |x| stand in them as they are.
+    The package's docstrings are paragraphs, bullets and two-column lists of arguments ("name  what it is"),
+    with code in single backticks. Shapes such as [B, *shape] and bars such as |x| stand in them as they are.
     """
     rest, block = [], None
     for line in lines:

@@ -1,4 +1,4 @@
-"""The book's build runs nothing and names a chapter that is out of date."""
+"""The book's build runs nothing, and names what is out of date or not there."""
 
 import shutil
 import subprocess
@@ -20,9 +20,10 @@ def copied(tmp_path):
     shutil.copy(ROOT / "_config.yml", book)
     shutil.copy(ROOT / "book/references.bib", book)
     (book / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters:\n  - file: notebooks/01_toy\n")
-    (book / "intro.md").write_text("# A book\n")
+    (book / "intro.md").write_text("# A book\n\n```{ledger} parity-9\n```\n")
     (tmp_path / "notebooks/01_toy.py").write_text("# %%\nprint('new')\n")
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Old"), nbformat.v4.new_code_cell("1 / 0")])
+    cells = [nbformat.v4.new_markdown_cell("# Old"), nbformat.v4.new_code_cell("1 / 0")]
+    nb = nbformat.v4.new_notebook(cells=cells)
     nb.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nb.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     nb.metadata["localbias"] = {"source": "of another text", "records": {}}
@@ -30,11 +31,12 @@ def copied(tmp_path):
     return book
 
 
-def test_the_build_names_a_stale_chapter_and_the_command(copied):
+def test_the_build_names_a_stale_chapter_and_an_unknown_claim(copied):
     command = [Path(sys.executable).with_name("jupyter-book"), "build", copied, "-W", "--keep-going"]
     built = subprocess.run(command, capture_output=True, text=True)
     said = built.stdout + built.stderr
     assert "chapter 01_toy is stale: its source changed; refresh it with: localbias notebooks" in said
-    assert "1 warning" in said  # and no other: the cell that would raise was not run
+    assert "no claim 'parity-9' in the ledger; there are: " in said
+    assert "2 warnings" in said  # and no other: the cell that would raise was not run
     assert built.returncode != 0
     assert "ZeroDivisionError" not in said + (copied / "_build/html/notebooks/01_toy.html").read_text()
