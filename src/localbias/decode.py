@@ -1,17 +1,18 @@
 """Signals to tokens: which symbol every cell shows, or −1 where a careful reader would not say.
 
-Symbols with one exemplar are read by their distance to the templates. Digits are read by a small network with an
-eleventh class, "unreadable", trained on blends, overlays, halves, blurs, blanks and noise; its weights are in the package.
+Symbols with one exemplar are read by their distance to the templates. Digits are read by a small network with an eleventh
+class, "unreadable"; `python -m localbias.decode SIDE` makes the weights that the package ships, on one core in minutes.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
+from hashlib import sha256
+from itertools import accumulate
+from math import inf
 
 import torch
 import typer
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from localbias import assets
 from localbias.render import Digits, Renderer, fit
 
-TRAINING = 800  # of each digit's 1,000 the first are the reader's training set, the rest are held out
+TRAINING = 800  # of each digit's 1,000 embedded images; the reader never sees the others
 UNREADABLE = 10  # the reader's eleventh class
 
 Decoder = Callable[[Tensor], Tensor]
@@ -31,137 +32,110 @@ def read(renderer: Renderer, signals: Tensor) -> Tensor:
 
 
 def decoder(renderer: Renderer) -> Decoder:
-    """The decoder of a renderer's signals: `DigitReader` for digits, `Templates` where a symbol has one exemplar."""
+    """The decoder of a renderer's signals: `DigitReader` for digits, `Templates` where a symbol has one exemplar.
+
+    ValueError where neither applies.
+    """
     if isinstance(renderer, Digits):
-        return DigitReader(renderer)
+        return DigitReader(renderer, *shipped_reader(min(renderer.height, 28)))
     if renderer.pool.shape[1] == 1:
         return Templates(renderer)
     raise ValueError(f"no decoder for {type(renderer).__name__} with {renderer.pool.shape[1]} exemplars a symbol; "
-                     "allowed: Digits, or any renderer with one exemplar")
+                     "allowed: Digits, or one exemplar a symbol")
 
 
 class Templates:
-    """Reads a cell as the nearest template, when it is clearly nearer than the others and near enough.
+    """Reads a cell as the nearest template if it is clearly nearer than every other one, and near enough.
 
-    Both bounds are in units of the distance between templates. Seen from the nearest template at 0, every other one
-    stands at 1 along the line that joins them; the cell is ambiguous where its foot on one of these lines lies beyond
-    `ambiguity`, and foreign where it is farther away than `distance` times the nearest other template.
-    For ±1 scalars the defaults read 0.5 ≤ |x| ≤ 2. A blank, a half blend and unit noise are refused.
+    Both bounds are in units of the distance between templates. On the line from the nearest template (0) to another
+    one (1), the cell is ambiguous if it projects beyond `ambiguity`; it is foreign if it is farther from the nearest
+    template than `distance` times the gap to the next one. A half blend projects to ½. Noise of standard deviation σ
+    lies about σ√(h·w) away. On ±1 scalars the defaults read 0.5 ≤ |x| ≤ 2.5.
 
-    ambiguity  0 to 0.5; ½ refuses no blend
-    distance   above 0; noise of standard deviation σ lies σ√(h·w) away
-
-    ValueError for parameters out of range and for templates that are not distinct.
+    ValueError for bounds out of range, several exemplars a symbol, or templates that are not distinct.
     """
 
-    def __init__(self, renderer: Renderer, ambiguity: float = 0.25, distance: float = 0.5):
+    def __init__(self, renderer: Renderer, ambiguity: float = 0.25, distance: float = 0.75):
         if not 0 <= ambiguity <= 0.5 or not distance > 0:
             raise ValueError(f"ambiguity={ambiguity}, distance={distance}; allowed: 0 to 0.5, and above 0")
         if renderer.pool.shape[1] != 1:
             raise ValueError(f"{renderer.pool.shape[1]} exemplars a symbol; templates need one")
         self.renderer, self.ambiguity, self.distance = renderer, ambiguity, distance
         self.templates = renderer.pool.flatten(1)  # [K, h·w]
-        self.gaps = torch.cdist(self.templates, self.templates, compute_mode="donot_use_mm_for_euclid_dist")
-        self.gaps.fill_diagonal_(torch.inf)
-        if not 0 < self.gaps.min() < torch.inf:
-            raise ValueError("two symbols at least, with distinct templates, are needed to tell them apart")
+        gaps = torch.cdist(self.templates, self.templates, compute_mode="donot_use_mm_for_euclid_dist")
+        self.gaps = gaps.fill_diagonal_(inf)
+        if not 0 < self.gaps.min() < inf:
+            raise ValueError(f"{len(gaps)} templates, not all distinct; reading needs two or more that are")
 
     def __call__(self, signals: Tensor) -> Tensor:
         """Signals [B, *shape] -> tokens int64 [B, L], −1 where refused."""
         cells = _cells(self.renderer, signals)
         templates, gaps = self.templates.to(cells), self.gaps.to(cells)
         match = cells @ templates.T - templates.square().sum(1) / 2  # matched filters: the largest is the nearest
-        best, token = match.max(-1, keepdim=True)
-        gap = gaps[token[..., 0]]  # [B, L, K], from the nearest template to the others
-        foot = (0.5 - (best - match) / gap.square()).scatter(-1, token, 0).amax(-1)
-        away = (cells - templates[token[..., 0]]).norm(dim=-1)
-        clear = (foot <= self.ambiguity) & (away <= self.distance * gap.amin(-1))  # False for NaN
-        return token[..., 0].where(clear, -1)
+        best, token = match.max(-1)
+        gaps = gaps[token]  # [B, L, K]; infinite to itself, so that its own projection is ½ and must not count
+        projection = (0.5 - (best[..., None] - match) / gaps.square()).masked_fill(gaps.isinf(), -inf).amax(-1)
+        away = (cells - templates[token]).norm(dim=-1)
+        clear = (projection <= self.ambiguity) & (away <= self.distance * gaps.amin(-1))  # False for NaN
+        return token.where(clear, -1)
 
 
 class DigitReader:
-    """Reads digits with a small network; refuses where its best digit has less than the calibrated probability.
+    """Reads digits with a network, and refuses where no digit has at least the probability `threshold`.
 
-    Cells of 28 pixels and more are cut to the middle 28, where the digit is. The package has readers for 14 and 28
-    pixels. ValueError for cells that are not square or have no reader.
+    Cells of more than 28 pixels are cut to the middle 28, where the digit is.
+
+    network    images [n, 1, s, s] -> logits [n, 11], with s the smaller of the cell's side and 28
+    threshold  a probability; `shipped_reader` has the calibrated one
+
+    ValueError for a renderer of anything but ten symbols in square cells.
     """
 
-    def __init__(self, renderer: Renderer):
+    def __init__(self, renderer: Renderer, network: nn.Module, threshold: float):
         if renderer.height != renderer.width or len(renderer.pool) != 10:
             raise ValueError(f"{len(renderer.pool)} symbols in cells of {renderer.height}×{renderer.width}; "
                              "the reader needs ten digits in square cells")
-        self.renderer = renderer
-        self.side = min(renderer.height, 28)
-        self.network, self.threshold = _shipped(self.side)
+        self.renderer, self.network, self.threshold = renderer, network, threshold
 
-    @torch.inference_mode()
     def __call__(self, signals: Tensor) -> Tensor:
         """Signals [B, *shape] -> tokens int64 [B, L], −1 where refused."""
         cells = _cells(self.renderer, signals)
-        images = cells.reshape(-1, 1, self.renderer.height, self.renderer.width)
-        before = (self.renderer.height - self.side) // 2
-        images = images[..., before : before + self.side, before : before + self.side]
-        score, digit = _probabilities(self.network.to(cells.device), images).max(1)
-        return digit.where(score >= self.threshold, -1).reshape(cells.shape[:2])  # False for NaN
+        margin = max(0, (self.renderer.height - 28) // 2)
+        middle = slice(margin, margin + 28)
+        images = cells.reshape(-1, 1, self.renderer.height, self.renderer.width)[..., middle, middle]
+        probability, digit = _digit_probabilities(self.network.to(cells.device), images).max(1)
+        return digit.where(probability >= self.threshold, -1).reshape(cells.shape[:2])  # refused if NaN
 
 
 def accuracy(decode: Decoder, signals: Tensor, tokens: Tensor, noise: Sequence[float] = (0, 0.1, 0.2, 0.4, 0.8),
              seed: int = 0) -> dict[str, list[float]]:
-    """How well signals [B, *shape] of the strings [B, L] are read under Gaussian noise of each standard deviation.
+    """How signals [B, *shape] of the strings [B, L] are read under Gaussian noise of each standard deviation.
 
-    Returns columns "noise", "right", "refused" and "wrong"; the last three are fractions of the symbols.
+    Returns the columns "noise", "right", "refused" and "wrong", the last three as fractions of all symbols.
     """
     generator = torch.Generator().manual_seed(seed)
-    table = {"noise": [], "right": [], "refused": [], "wrong": []}
+    table = {"noise": list(noise), "right": [], "refused": [], "wrong": []}
     for sigma in noise:
         seen = decode(signals + sigma * torch.randn(signals.shape, generator=generator))
-        right, refused = (seen == tokens).double().mean().item(), (seen < 0).double().mean().item()
-        for column, value in zip(table.values(), (float(sigma), right, refused, 1 - right - refused)):
-            column.append(value)
+        right, refused = seen == tokens, seen < 0
+        for name, symbols in ("right", right), ("refused", refused), ("wrong", ~(right | refused)):
+            table[name].append(symbols.double().mean().item())
     return table
 
 
-def held_out(renderer: Renderer) -> tuple[Tensor, Tensor]:
-    """Every digit that the reader was not trained on, once, four a signal: [500, *shape] and its tokens [500, 4]."""
-    images = fit(assets.digits()[:, TRAINING:], renderer.height).transpose(0, 1)
-    tokens = torch.arange(10).repeat(len(images))
-    return renderer.join(images.reshape(-1, renderer.length, renderer.height**2)), tokens.reshape(-1, renderer.length)
-
-
-def _average(images: Tensor, width: int) -> Tensor:
-    """Mean over a square of odd width; outside the image there is no ink."""
-    return functional.avg_pool2d(images + 1, width, 1, width // 2) - 1
-
-
-def _halved(images: Tensor) -> Tensor:
-    """The first half of the images keeps its upper half, the rest its left half."""
-    half, images = images.shape[-1] // 2, images.clone()
-    images[: len(images) // 2, ..., half:, :] = -1
-    images[len(images) // 2 :, ..., half:] = -1
-    return images
-
-
-# What is no digit: made from two sets of images [n, 1, s, s] that show different digits.
-SPOILED: dict[str, Callable[[Tensor, Tensor, torch.Generator], Tensor]] = {
-    "half blend": lambda a, b, generator: (a + b) / 2,
-    "overlay": lambda a, b, generator: torch.maximum(a, b),
-    "fuzzy": lambda a, b, generator: _average(_average(a, a.shape[-1] // 3 | 1), a.shape[-1] // 3 | 1),
-    "blank": lambda a, b, generator: torch.full_like(a, -1),
-    "noise": lambda a, b, generator: torch.randn(a.shape, generator=generator),
-}
+def held_out(side: int) -> tuple[Tensor, Tensor]:
+    """The digits that the reader was not trained on, 200 of each: signals [2000, 1, side, side] and labels [2000]."""
+    return _examples(assets.digits()[:, TRAINING:], side)
 
 
 class Network(nn.Module):
-    """Four convolutions and a linear map: images [n, 1, s, s] -> logits [n, 11], the last for "unreadable".
-
-    The first convolution brings 28 pixels to 14, so that both sides cost alike.
-    """
+    """Four convolutions and a linear map: images [n, 1, s, s] -> logits [n, 11], the last for "unreadable"."""
 
     def __init__(self, side: int):
         super().__init__()
-        stride = max(1, side // 14)
         self.layers = nn.Sequential(
-            *_convolution(1, 32, 5, stride), *_convolution(32, 32), nn.MaxPool2d(2),
+            *_convolution(1, 32, 5, stride=max(1, side // 14)),  # 28 pixels become 14: both sides cost the same
+            *_convolution(32, 32), nn.MaxPool2d(2),
             *_convolution(32, 64), *_convolution(64, 64), nn.AdaptiveMaxPool2d(3),
             nn.Flatten(), nn.Linear(64 * 9, UNREADABLE + 1),
         )
@@ -170,79 +144,142 @@ class Network(nn.Module):
         return self.layers(images)
 
 
-def _convolution(channels: int, out: int, width: int = 3, stride: int = 1) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(channels, out, width, stride, width // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+# What shows no digit, made of images [n, 1, s, s] of two different digits, and how often training meets it.
+SPOILED: dict[str, Callable[[Tensor, Tensor, torch.Generator], Tensor]] = {
+    "half blend": lambda a, b, g: a.lerp(b, 0.4 + 0.2 * _uniform(a, g)),
+    "overlay": lambda a, b, g: a.maximum(b),
+    "fuzzy": lambda a, b, g: _average(_average(a, a.shape[-1] // 3 | 1), a.shape[-1] // 3 | 1),
+    "noise": lambda a, b, g: _uniform(a, g) * torch.randn(a.shape, generator=g) - _uniform(a, g).round(),
+    "blank": lambda a, b, g: torch.full_like(a, -1),
+}
+SHARES = {"half blend": 0.5, "overlay": 0.3, "fuzzy": 0.08, "noise": 0.08, "blank": 0.04}
 
 
-def train_reader(side: int, epochs: int = 30, seed: int = 0, batch: int = 128, rate: float = 3e-3,
+def spoil(digits: Tensor, labels: Tensor, generator: torch.Generator, shares: dict[str, float] = SHARES) -> Tensor:
+    """Images [n, 1, s, s] of digits with labels [n], made into what shows no digit, each kind with its share."""
+    turn = torch.randperm(10, generator=generator)[labels].argsort()
+    other = torch.empty_like(turn).scatter(0, turn, turn.roll(len(turn) // 2))  # half a turn on: another digit
+    ends = [round(end * len(digits)) for end in accumulate(shares.values())][:-1]
+    parts = zip(shares, digits.tensor_split(ends), digits[other].tensor_split(ends))
+    return torch.cat([SPOILED[kind](a, b, generator) for kind, a, b in parts])
+
+
+def train_reader(side: int, steps: int, seed: int = 0, batch: int = 128, rate: float = 3e-3,
                  ) -> tuple[Network, list[float]]:
-    """A reader of cells of that side, and its loss at every step. About three minutes on one core."""
+    """A reader of digits of that side, and its loss at every step.
+
+    Half of what it sees is a digit, half is spoiled; all of it bears a little noise.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(side)
-    images = assets.digits()[:, :TRAINING].flatten(0, 1)
-    labels = torch.arange(10).repeat_interleave(TRAINING)
-    steps = epochs * (len(images) // batch)
+    images, labels = assets.digits()[:, :TRAINING].flatten(0, 1), torch.arange(10).repeat_interleave(TRAINING)
     optimizer = torch.optim.Adam(network.parameters(), rate)
-    decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps)
     losses = []
-    for step in (progress := tqdm(range(steps), desc=f"reader {side}", mininterval=10)):
-        if step % (len(images) // batch) == 0:
-            order = torch.randperm(len(images), generator=generator)
-        chosen = order[: batch]; order = order[batch:]
-        digits, classes = _augmented(images[chosen], side, generator), labels[chosen]
-        spoiled, spoiled_classes = _spoiled(digits, classes, generator)
-        seen = torch.cat([digits, spoiled])
-        sigma = 0.3 * torch.rand(len(seen), 1, 1, 1, generator=generator).square()
-        seen = seen + sigma * torch.randn(seen.shape, generator=generator)
-        loss = functional.cross_entropy(network(seen), torch.cat([classes, spoiled_classes]))
+    for _ in (bar := tqdm(range(steps), desc=f"reader {side}")):
+        chosen = torch.randint(len(images), (batch,), generator=generator)
+        digits, truth = _handled(images[chosen], side, generator), labels[chosen]
+        seen = torch.cat([digits, spoil(digits, truth, generator)])
+        seen = seen + 0.3 * _uniform(seen, generator).square() * torch.randn(seen.shape, generator=generator)
+        loss = functional.cross_entropy(network(seen), torch.cat([truth, torch.full_like(truth, UNREADABLE)]))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        decay.step()
+        schedule.step()
         losses.append(loss.item())
-        progress.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
     return network.eval(), losses
 
 
-def _augmented(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Digits uint8 [n, 28, 28] turned, sheared, scaled, shifted and blurred a little: [n, 1, side, side]."""
+def shipped_reader(side: int) -> tuple[Network, float]:
+    """The package's reader for digits of that side, and its threshold. ValueError for a side that it has none for."""
+    weights = assets.FOLDER / f"reader_{side}.safetensors"
+    if not weights.exists():
+        known = sorted(path.stem.removeprefix("reader_") for path in assets.FOLDER.glob("reader_*.safetensors"))
+        raise ValueError(f"no digit reader for cells of {side} pixels; allowed: {', '.join(known)} and more")
+    network = Network(side)
+    network.load_state_dict(load_file(weights))
+    return network.eval().requires_grad_(False), json.loads(weights.with_suffix(".json").read_text())["threshold"]
+
+
+def make_reader(side: int, steps: int = 2000, seed: int = 0) -> None:
+    """Trains a reader, calibrates it on its training digits, measures it on the held-out ones, and writes both files.
+
+    The threshold is the lowest one, ½ or more, that refuses 97 % of half blends of training digits.
+    """
+    from localbias.outcome import wilson  # for the origin alone: reading stands before outcomes
+
+    torch.set_num_threads(1)  # the weights' last bits depend on it
+    network, _ = train_reader(side, steps, seed)
+    generator = torch.Generator().manual_seed(seed)
+    blends = spoil(*_examples(assets.digits()[:, :TRAINING], side), generator, {"half blend": 1})
+    threshold = max(0.5, _digit_probabilities(network, blends).amax(1).quantile(0.97).item())
+
+    signals, labels = held_out(side)
+    reader = DigitReader(Renderer(fit(assets.digits(), side), (1, 1)), network, threshold)
+    table = accuracy(reader, signals, labels[:, None])
+    right = round(table["right"][0] * len(labels))
+    weights = save(network.state_dict())
+    origin = {
+        "command": f"python -m localbias.decode {side}", "side": side, "steps": steps, "seed": seed,
+        "torch": torch.__version__, "parameters": sum(p.numel() for p in network.parameters()),
+        "data_sha256": sha256(assets.digits().numpy().tobytes()).hexdigest(),
+        "weights_sha256": sha256(weights).hexdigest(),
+        "threshold": threshold,
+        "held_out": {
+            "digits": len(labels), "right": right, "right_95": [float(end) for end in wilson(right, len(labels))],
+            "right_if_none_were_refused":
+                (_digit_probabilities(network, signals).argmax(1) == labels).double().mean().item(),
+            "noise": table,
+            "refused": {kind: (reader(spoil(signals, labels, generator, {kind: 1})) < 0).double().mean().item()
+                        for kind in SPOILED},
+        },
+    }
+    path = assets.FOLDER / f"reader_{side}.safetensors"
+    path.write_bytes(weights)
+    path.with_suffix(".json").write_text(json.dumps(origin, indent=1) + "\n")
+
+
+def _handled(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """Digits uint8 [n, 28, 28] turned, sheared, scaled, shifted and blurred a little: signals [n, 1, side, side]."""
     warp = torch.eye(2, 3) + 0.1 * (2 * torch.rand(len(images), 2, 3, generator=generator) - 1)
     ink = images[:, None].float()
     grid = functional.affine_grid(warp, ink.shape, align_corners=False)
     digits = fit(functional.grid_sample(ink, grid, align_corners=False), side)
-    return digits.lerp(_average(digits, 3), 0.3 * torch.rand(len(images), 1, 1, 1, generator=generator))
+    return digits.lerp(_average(digits, 3), 0.3 * _uniform(digits, generator))
 
 
-def _spoiled(digits: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What the reader must refuse, made of a batch of digits: images like them, and their labels."""
-    partner = torch.randperm(len(digits), generator=generator)
-    a, b = digits, digits[partner]
-    spoiled = torch.empty_like(digits)
-    level = torch.rand(2, len(digits), 1, 1, 1, generator=generator)
-    noise = torch.randn(digits.shape, generator=generator)
-    parts = {.55: lambda i: torch.lerp(a[i], b[i], 0.4 + 0.2 * level[0, i]),
-             .85: lambda i: torch.maximum(a[i], b[i]),
-             .92: lambda i: SPOILED["fuzzy"](a[i], b[i], generator),
-             1: lambda i: level[0, i] * noise[i] - level[1, i].round()}
-    start = 0
-    for end, make in parts.items():
-        i = slice(start, start := int(end * len(digits)))
-        spoiled[i] = make(i)
-    same = (labels == labels[partner])
-    return spoiled, torch.full_like(labels, UNREADABLE).masked_fill(same, -100)
+def _examples(images: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    return fit(images, side).flatten(0, 1)[:, None], torch.arange(10).repeat_interleave(images.shape[1])
 
 
-def _probabilities(network: nn.Module, images: Tensor) -> Tensor:
-    """Of the ten digits: images [n, 1, s, s] -> [n, 10]; what is missing from one is "unreadable"."""
-    chunks = [network(chunk).softmax(1)[:, :UNREADABLE] for chunk in images.split(4096)]
-    return torch.cat(chunks) if chunks else images.new_empty(0, UNREADABLE)
+def _average(images: Tensor, width: int) -> Tensor:
+    """The mean over squares of an odd width; there is no ink outside."""
+    return functional.avg_pool2d(images + 1, width, 1, width // 2) - 1
+
+
+def _uniform(images: Tensor, generator: torch.Generator) -> Tensor:
+    """One number from 0 to 1 an image, [n, 1, 1, 1]."""
+    return torch.rand(len(images), 1, 1, 1, generator=generator)
+
+
+def _convolution(channels: int, out: int, width: int = 3, stride: int = 1) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(channels, out, width, stride, width // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+
+
+@torch.inference_mode()
+def _digit_probabilities(network: nn.Module, images: Tensor) -> Tensor:
+    """Images [n, 1, s, s] -> probabilities of the ten digits [n, 10]; they lack that of "unreadable" to be one."""
+    return torch.cat([network(some).softmax(1)[:, :UNREADABLE] for some in images.split(4096)])
 
 
 def _cells(renderer: Renderer, signals: Tensor) -> Tensor:
-    if signals.shape[1:] != torch.Size(renderer.shape):
-        raise ValueError(f"signals of shape {tuple(signals.shape[1:])}; the renderer's are {tuple(renderer.shape)}")
+    if tuple(signals.shape[1:]) != tuple(renderer.shape):
+        raise ValueError(f"signals of shape {tuple(signals.shape[1:])}; the renderer's have {tuple(renderer.shape)}")
     return renderer.split(signals)
-@cache
-def _shipped(side): pass
+
+
+if __name__ == "__main__":
+    typer.run(make_reader)

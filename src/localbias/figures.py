@@ -1,0 +1,144 @@
+"""The plots that chapters share, in one look: outcomes along training, grids of samples, references, decoders."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from localbias.outcome import OUTCOMES, Outcomes
+
+# Okabe & Ito's palette, told apart by all common kinds of colour vision.
+COLOURS = dict(zip(OUTCOMES, ("#777777", "#D55E00", "#0072B2", "#009E73")))
+MARKERS = dict(zip(OUTCOMES, ("s", "o", "^", "D")))
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def use_style() -> None:
+    """The book's look for every figure that follows."""
+    plt.rcParams.update({
+        "figure.dpi": 110, "figure.facecolor": "white", "figure.constrained_layout.use": True,
+        "savefig.facecolor": "white", "font.size": 10, "axes.titlesize": 10.5, "axes.titleweight": "bold",
+        "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+        "grid.color": "#e6e6e6", "axes.axisbelow": True, "legend.frameon": False, "lines.linewidth": 1.8,
+        "lines.markersize": 4.5, "image.cmap": "gray", "axes.prop_cycle": plt.cycler(color=CYCLE),
+    })
+
+
+def outcome_curves(axes: Axes, steps: Sequence[int], counts: np.ndarray, chance: Sequence[float] | None = None) -> None:
+    """The share of each outcome along training, on a logarithmic axis of steps.
+
+    steps   [M];  counts  int [seeds, M, 4]: lines are means, bands the range of the seeds, or for a single seed the
+    95 % Wilson interval;  chance  [4]: dashed, the shares under independent symbols
+    """
+    outcomes = Outcomes(counts)
+    mean, low, high = outcomes.over_seeds()
+    if len(counts) == 1:
+        low, high = (bound[0] for bound in outcomes.intervals())
+    for k, (name, colour) in enumerate(COLOURS.items()):
+        axes.plot(steps, mean[:, k], color=colour, marker=MARKERS[name], label=name)
+        axes.fill_between(steps, low[:, k], high[:, k], color=colour, alpha=0.18, linewidth=0)
+        if chance is not None and k:
+            axes.axhline(chance[k], color=colour, linestyle=(0, (4, 3)), linewidth=1)
+    axes.set(xscale="log", xlabel="training step", ylabel="share of samples", ylim=(-0.02, 1.02))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+
+def outcome_bars(axes: Axes, counts: Mapping[str, np.ndarray]) -> None:
+    """Stacked shares of the outcomes, a bar a source: `counts` maps a label to int [4]."""
+    shares = np.stack([Outcomes(row).proportions for row in counts.values()])
+    bottom = np.zeros(len(shares))
+    for k, (name, colour) in enumerate(COLOURS.items()):
+        axes.bar(range(len(shares)), shares[:, k], bottom=bottom, color=colour, width=0.8, label=name)
+        bottom += shares[:, k]
+    axes.set_xticks(range(len(shares)), counts, rotation=90)
+    axes.set(ylim=(-0.02, 1.02), yticks=[])
+    axes.grid(visible=False)
+
+
+def outcome_panels(
+    panels: Mapping[str, dict], references: Mapping[str, Mapping[str, np.ndarray]], columns: int = 2
+) -> Figure:
+    """One panel of curves a title, the exact references as bars at its right edge, one legend below.
+
+    panels      title -> the keyword arguments of `outcome_curves`
+    references  title -> the argument of `outcome_bars`
+    """
+    rows = -(-len(panels) // columns)
+    figure = plt.figure(figsize=(4.6 * columns, 2.7 * rows + 0.5))
+    grid = figure.add_gridspec(rows, 2 * columns, width_ratios=[5.2, 1] * columns)
+    for i, (title, panel) in enumerate(panels.items()):
+        row, column = divmod(i, columns)
+        curves = figure.add_subplot(grid[row, 2 * column])
+        outcome_curves(curves, **panel)
+        curves.set_title(title)
+        bars = figure.add_subplot(grid[row, 2 * column + 1])
+        outcome_bars(bars, references[title])
+        bars.set_title("exact", fontweight="normal", fontsize=9)
+        if column:
+            curves.set_ylabel("")
+        if row < rows - 1 and i + columns < len(panels):
+            curves.set_xlabel("")
+    handles, labels = curves.get_legend_handles_labels()
+    handles.append(plt.Line2D([], [], color="#444444", linestyle=(0, (4, 3)), linewidth=1))
+    figure.legend(handles, [*labels, "chance"], loc="outside lower center", ncols=len(labels) + 1)
+    return figure
+
+
+def sample_grid(samples: np.ndarray, outcomes: np.ndarray, titles: Sequence[str], shown: int = 8) -> Figure:
+    """Generated images, a row a phase, each framed in the colour of its outcome.
+
+    samples   uint8 [phases, n, 1, h, w];  outcomes  int [phases, n], indices into OUTCOMES;  titles  [phases]
+    """
+    phases, (height, width) = len(samples), samples.shape[-2:]
+    size = 8.8 / shown
+    figure, axes = plt.subplots(
+        phases, shown, squeeze=False, figsize=(9.4, phases * (size * height / width + 0.34) + 0.4)
+    )
+    for row, images, kinds, title in zip(axes, samples, outcomes, titles):
+        for cell, image, kind in zip(row, images, kinds):
+            cell.imshow(image[0], vmin=0, vmax=255)
+            cell.set(xticks=[], yticks=[])
+            for spine in cell.spines.values():
+                spine.set(visible=True, color=COLOURS[OUTCOMES[kind]], linewidth=2.6)
+        row[0].set_title(title, fontsize=9.5)
+    _outcome_legend(figure)
+    return figure
+
+
+def scalar_strips(samples: np.ndarray, outcomes: np.ndarray, titles: Sequence[str]) -> Figure:
+    """Generated ±1 vectors as strips of colour, a panel a phase, each marked with its outcome.
+
+    samples  uint8 [phases, n, L], −1 … 1 as 0 … 255;  outcomes  int [phases, n];  titles  [phases]
+    """
+    figure, axes = plt.subplots(1, len(samples), figsize=(9, 3.4), squeeze=False, sharey=True)
+    for axis, strips, kinds, title in zip(axes[0], samples, outcomes, titles):
+        picture = axis.imshow(strips / 127.5 - 1, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
+        for row, kind in enumerate(kinds):
+            axis.plot(strips.shape[1] - 0.05, row, MARKERS[OUTCOMES[kind]], color=COLOURS[OUTCOMES[kind]], clip_on=False)
+        axis.set(title=title, xlabel="symbol", xticks=range(strips.shape[1]), yticks=[])
+        axis.grid(visible=False)
+    axes[0, 0].set_ylabel("samples")
+    figure.colorbar(picture, ax=axes, label="value", shrink=0.8, pad=0.03)
+    _outcome_legend(figure)
+    return figure
+
+
+def show_signals(signals: Mapping[str, np.ndarray]) -> Figure:
+    """Images side by side at one scale, the title above each: title -> float [h, w] in [−1, 1]."""
+    widths = [image.shape[1] / image.shape[0] for image in signals.values()]
+    figure, axes = plt.subplots(1, len(signals), figsize=(9.2, 2.4), width_ratios=widths, squeeze=False)
+    for axis, (title, image) in zip(axes[0], signals.items()):
+        axis.imshow(image, vmin=-1, vmax=1)
+        axis.set(title=title, xticks=[], yticks=[])
+        axis.set_xlabel(f"{image.shape[0]} × {image.shape[1]} pixels", fontsize=8.5)
+    return figure
+
+
+def _outcome_legend(figure: Figure) -> None:
+    handles = [
+        plt.Line2D([], [], color=colour, marker=MARKERS[name], linestyle="none", label=name)
+        for name, colour in COLOURS.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

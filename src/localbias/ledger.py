@@ -1,0 +1,105 @@
+"""The ledger: what the paper says beside what the records say, one row a claim, read from book/claims.yml.
+
+A claim names the experiments that speak to it and the quantity that is read from their records; the number, its
+interval and the verdict are computed here and stand nowhere else. Free of torch: the book's build imports it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from localbias import record
+from localbias.outcome import OUTCOMES, Outcomes, wilson
+from localbias.record import Record
+
+CLAIMS = record.ROOT / "book" / "claims.yml"
+QUANTITIES = ("last", "highest", "first_below")
+
+
+def rows(claims: Path = CLAIMS, folder: Path = record.FOLDER) -> list[dict[str, str]]:
+    """The claims in their order: id, where, says, finds, verdict, why (markdown).
+
+    verdict is "agrees", "differs" or "partly" where measured ranges overlap `expects` all, not at all or in part, and
+    "no record" before anything was measured. ValueError names a claim whose entry is malformed.
+    """
+    records = record.every(folder)
+    return [_row(entry, records) for entry in yaml.safe_load(claims.read_text())]
+
+
+def table(*ids: str, claims: Path = CLAIMS, folder: Path = record.FOLDER) -> str:
+    """The rows of those claims (all, if none is named) as a Markdown table. ValueError for an unknown id."""
+    known = {row["id"]: row for row in rows(claims, folder)}
+    unknown = set(ids) - known.keys()
+    if unknown:
+        raise ValueError(f"unknown claim {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    lines = ["| where | the paper says | we find | |", "|---|---|---|---|"]
+    for row in (known[i] for i in ids or known):
+        lines.append(f"| {row['where']} | {row['says']} | {row['finds']} | *{row['verdict']}.* {row['why']} |")
+    return "\n".join(lines)
+
+
+def _row(entry: dict, records: list[Record]) -> dict[str, str]:
+    try:
+        measures, (low, high) = entry["measure"], entry["expects"]
+        found = [sentence for measure in measures for sentence in _findings(measure, records)]
+        row = {name: str(entry[name]).strip() for name in ("id", "where", "says", "why")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"claim {entry.get('id', entry)!r} in the ledger is malformed: {error!r}") from None
+    overlaps = {bool(a <= high and b >= low) for _, a, b in found}
+    verdict = {frozenset(): "no record", frozenset({True}): "agrees", frozenset({False}): "differs"}
+    return row | {
+        "finds": "; ".join(text for text, _, _ in found) or "(no record yet)",
+        "verdict": verdict.get(frozenset(overlaps), "partly"),
+    }
+
+
+def _findings(measure: dict, records: list[Record]) -> list[tuple[str, float, float]]:
+    """A sentence, a low and a high end for each tier that has records of the measure's experiment."""
+    experiment, quantity = measure["experiment"], measure.get("quantity", "last")
+    if quantity not in QUANTITIES:
+        raise ValueError(f"quantity {quantity!r}; allowed: {', '.join(QUANTITIES)}")
+    columns = [OUTCOMES.index(name) for name in measure["outcome"]]
+    findings = []
+    for tier in ("laptop", "paper"):
+        runs = [r for r in records if (r.experiment["name"], r.experiment["tier"]) == (experiment, tier)]
+        if not runs:
+            continue
+        steps = runs[0].arrays["step"]
+        counts = np.stack([r.arrays["counts"] for r in runs])  # [seeds, M, 4]
+        where = f"`{experiment}`, {tier} tier, {_seeds(len(runs))}"
+        if quantity == "first_below":
+            share = counts[..., columns].sum(-1) / counts.sum(-1)
+            below = [steps[(one < measure["level"]).argmax()] if (one < measure["level"]).any() else np.inf for one in share]
+            low, high = (float(np.min(below)) / steps[-1], float(np.max(below)) / steps[-1])
+            text = f"below {measure['level']:.0%} after {_span(np.min(below), np.max(below))} of {steps[-1]:,} steps ({where})"
+        else:
+            merged = counts[..., columns].sum(-1)  # [seeds, M]
+            n = counts.sum(-1)
+            at = -1 if quantity == "last" else int((merged / n).mean(0).argmax())
+            mean, low, high = _interval(merged[:, at], n[:, at])
+            chance = sum(runs[0].origin["chance"][c] for c in columns)
+            name = " or ".join(measure["outcome"])
+            text = (
+                f"**{mean:.1%}** {name} ({low:.1%} to {high:.1%}) after {steps[at]:,} steps; "
+                f"chance {chance:.1%} ({where})"
+            )
+        findings.append((text, low, high))
+    return findings
+
+
+def _interval(count: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
+    """Mean over seeds with their range, widened to the Wilson interval of all samples together; one seed: its Wilson."""
+    low, high = wilson(count.sum(), n.sum())
+    shares = count / n
+    return float(shares.mean()), float(min(low, shares.min())), float(max(high, shares.max()))
+
+
+def _seeds(n: int) -> str:
+    return "1 seed" if n == 1 else f"{n} seeds"
+
+
+def _span(low: float, high: float) -> str:
+    if not np.isfinite(low):
+        return "none"
+    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}" if np.isfinite(high) else f"{low:,.0f} or more"
