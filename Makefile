@@ -7,7 +7,7 @@ EXTRAS := .[book,test]
 VENDOR := book/vendor
 MATHJAX := $(VENDOR)/static/mathjax
 
-.PHONY: help environment book test lock clean
+.PHONY: help environment mathjax book test lock clean
 
 help:
 	@echo "make book   set up .venv, run the stale chapters, build the site (book/_build/html/index.html)"
@@ -26,13 +26,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -e '$(EXTRAS)' -c constraints.txt
 	@touch $@
 
-book: $(INSTALLED)
-	@$(MAKE) --no-print-directory $(MATHJAX) 2> /dev/null || \
+# Not a condition: without npm, or without a network, the pages name mathjax's CDN.
+mathjax:
+	@$(MAKE) -s --no-print-directory $(MATHJAX) 2> /dev/null || \
 		echo "mathjax was not fetched with npm; the pages load it from its CDN"
+
+book: $(INSTALLED) mathjax
 	$(BIN)/localbias notebooks
 	$(BIN)/jupyter-book build book/
 
-test: $(INSTALLED)
+test: $(INSTALLED) mathjax
 	$(BIN)/python -m pytest --nbval
 
 # Of the package's 24 MB a page loads one script and the fonts.

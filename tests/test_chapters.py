@@ -1,5 +1,4 @@
 import hashlib
-import json
 
 import nbformat
 import papermill
@@ -112,8 +111,8 @@ GOOD = dict(tier="smoke", seed=3, rate=1e-3, device="cpu", levels=[0.1, 0.9], em
 
 
 def test_good_parameters_pass_beside_all_that_a_kernel_holds():
-    kernel = {"In": ["..."], "Out": {}, "_": 4, "__name__": "__main__", "_i1": "seed = 3", "json": json,
-              "get_ipython": print, "exit": object(), "parameters": chapters.parameters}
+    kernel = {"In": ["..."], "Out": {}, "_": 4, "__name__": "__main__", "_i1": "seed = 3", "hashlib": hashlib,
+              "get_ipython": print, "TIERS": ("smoke",), "exit": object(), "parameters": chapters.parameters}
     chapters.parameters(GOOD | kernel, **ALLOWED)
     chapters.parameters(GOOD | {"rate": 1}, **ALLOWED)  # as `-p rate 1` is read
 

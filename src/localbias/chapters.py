@@ -78,12 +78,12 @@ def parameters(namespace: dict[str, Any], **allowed: Any) -> None:
         parameters(globals(), tier=("smoke", "laptop", "paper"), device=str, seed=range(2**31), rate=float)
 
     namespace  the chapter's `globals()`; looked at are only data that papermill can pass (text, numbers,
-               None, lists, dicts), not modules, functions or names that begin with an underscore
+               None, lists, dicts), not tuples, modules, functions or names that begin with an underscore
     allowed    for each parameter a type, a tuple of choices or a range of integers
 
     ValueError where a parameter is unknown, missing or not what it may be, naming it and what is allowed.
     """
-    plain = (str, int, float, list, dict, tuple, type(None))
+    plain = (str, int, float, list, dict, type(None))
     given = {name: value for name, value in namespace.items()
              if isinstance(value, plain) and not name.startswith("_") and name not in {"In", "Out"}}
     for name in given.keys() - allowed.keys():

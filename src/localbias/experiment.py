@@ -4,11 +4,11 @@ import copy
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from localbias import decode, diffusion, grammar, networks, record, render
 from localbias.diffusion import Denoiser, Schedule
@@ -37,7 +37,8 @@ class Experiment:
     grammar, renderer, network   what `make` of the module of that name takes
     n_train     valid strings that are trained on; the others are held out
     rendering   "fresh": every exposure draws its exemplars anew; "fixed": one image a string (the paper doesn't say)
-    reads       what the network's output is read as, "noise" or "v"; the loss is the noise's either way
+    reads       what the network's output is read as: "noise", "v" or "x0"
+    target      what the loss compares, whatever the output is read as: the paper's compares the noise (§3.1)
     measure_at  steps at which outcomes are measured;  keep  those of them whose weights are kept
     """
 
@@ -53,6 +54,7 @@ class Experiment:
     keep: tuple[int, ...] = ()
     rendering: str = "fixed"
     reads: str = "noise"
+    target: str = "noise"
     schedule: Schedule = field(default_factory=Schedule)
     sampling: Sampling = field(default_factory=Sampling)
 
@@ -61,8 +63,9 @@ class Experiment:
             raise ValueError(f"unknown tier {self.tier!r}; known: {', '.join(TIERS)}")
         if self.rendering not in ("fresh", "fixed"):
             raise ValueError(f"rendering={self.rendering!r}; allowed: fresh, fixed")
-        if self.reads not in diffusion.TARGETS:
-            raise ValueError(f"reads={self.reads!r}; allowed: {', '.join(diffusion.TARGETS)}")
+        for name in ("reads", "target"):
+            if getattr(self, name) not in diffusion.TARGETS:
+                raise ValueError(f"{name}={getattr(self, name)!r}; allowed: {', '.join(diffusion.TARGETS)}")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed={self.seed!r}; allowed: whole numbers from 0")
         if list(self.measure_at) != sorted(set(self.measure_at)) or not self.measure_at:
@@ -128,16 +131,16 @@ class Setup:
         with torch.random.fork_rng(devices=[]):
             torch.random.set_rng_state(random_generator("weights", self.experiment.seed).get_state())
             network = networks.make(shape=self.renderer.shape, **self.experiment.network)
-        return Denoiser(network, self.schedule, self.experiment.reads)
+        return Denoiser(network, self.schedule, self.experiment.reads, self.experiment.target)
 
     @torch.no_grad()
-    def sample(self, denoiser, progress: bool = False) -> Tensor:
-        """Signals [samples, *shape] from the same starting noise whatever the denoiser."""
-        how, device = self.experiment.sampling, next(denoiser.parameters()).device
+    def sample(self, denoiser: Callable, device: str | torch.device = "cpu") -> Tensor:
+        """Signals [samples, *shape] of a denoiser on that device, from the same starting noise whatever the denoiser."""
+        how = self.experiment.sampling
         generator = random_generator("sample", self.experiment.seed)
         x_T = torch.randn(how.samples, *self.renderer.shape, generator=generator).to(device)
         states = diffusion.ddim(denoiser, self.schedule, x_T, how.steps, how.eta, how.clamp, generator)
-        return diffusion.last(tqdm(states, total=how.steps, desc="sampling", leave=False, disable=not progress))
+        return diffusion.last(states)
 
     def data_hash(self) -> str:
         """SHA-256 of the training strings, their exemplars and the pool they are drawn from."""

@@ -142,3 +142,17 @@ def _outcome_legend(figure: Figure) -> None:
         for name, colour in COLOURS.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def decoding(tables: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """How a decoder reads under noise, a panel a title: `tables` maps a title to what `decode.accuracy` returns."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables), 2.9), sharey=True, squeeze=False)
+    looks = {"right": (CYCLE[0], "^"), "refused": ("#777777", "s"), "wrong": (CYCLE[1], "o")}
+    for axis, (title, table) in zip(axes[0], tables.items()):
+        for name, (colour, marker) in looks.items():
+            axis.plot(table["noise"], table[name], color=colour, marker=marker, label=name)
+        axis.set(title=title, xlabel="standard deviation of the noise", ylim=(-0.02, 1.02))
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes[0, 0].set_ylabel("share of symbols")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure

@@ -11,7 +11,6 @@ import yaml
 
 from localbias import record
 from localbias.outcome import OUTCOMES, Outcomes, wilson
-from localbias.record import Record
 
 CLAIMS = record.ROOT / "book" / "claims.yml"
 QUANTITIES = ("last", "highest", "first_below")
@@ -23,8 +22,7 @@ def rows(claims: Path = CLAIMS, folder: Path = record.FOLDER) -> list[dict[str, 
     verdict is "agrees", "differs" or "partly" where measured ranges overlap `expects` all, not at all or in part, and
     "no record" before anything was measured. ValueError names a claim whose entry is malformed.
     """
-    records = record.every(folder)
-    return [_row(entry, records) for entry in yaml.safe_load(claims.read_text())]
+    return [_row(entry, folder) for entry in yaml.safe_load(claims.read_text())]
 
 
 def table(*ids: str, claims: Path = CLAIMS, folder: Path = record.FOLDER) -> str:
@@ -39,10 +37,10 @@ def table(*ids: str, claims: Path = CLAIMS, folder: Path = record.FOLDER) -> str
     return "\n".join(lines)
 
 
-def _row(entry: dict, records: list[Record]) -> dict[str, str]:
+def _row(entry: dict, folder: Path) -> dict[str, str]:
     try:
         measures, (low, high) = entry["measure"], entry["expects"]
-        found = [sentence for measure in measures for sentence in _findings(measure, records)]
+        found = [sentence for measure in measures for sentence in _findings(measure, folder)]
         row = {name: str(entry[name]).strip() for name in ("id", "where", "says", "why")}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"claim {entry.get('id', entry)!r} in the ledger is malformed: {error!r}") from None
@@ -54,7 +52,7 @@ def _row(entry: dict, records: list[Record]) -> dict[str, str]:
     }
 
 
-def _findings(measure: dict, records: list[Record]) -> list[tuple[str, float, float]]:
+def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
     """A sentence, a low and a high end for each tier that has records of the measure's experiment."""
     experiment, quantity = measure["experiment"], measure.get("quantity", "last")
     if quantity not in QUANTITIES:
@@ -62,7 +60,7 @@ def _findings(measure: dict, records: list[Record]) -> list[tuple[str, float, fl
     columns = [OUTCOMES.index(name) for name in measure["outcome"]]
     findings = []
     for tier in ("laptop", "paper"):
-        runs = [r for r in records if (r.experiment["name"], r.experiment["tier"]) == (experiment, tier)]
+        runs = record.every(f"{experiment}-{tier}-s*", folder)
         if not runs:
             continue
         steps = runs[0].arrays["step"]

@@ -95,9 +95,9 @@ def load(path: Path) -> Record:
     return Record(path, origin)
 
 
-def every(folder: Path = FOLDER) -> list[Record]:
-    """All records of a folder, by name."""
-    return [load(path) for path in sorted(folder.glob("*.json"))]
+def every(pattern: str = "*", folder: Path = FOLDER) -> list[Record]:
+    """The records of a folder whose stem matches the pattern, by name."""
+    return [load(path) for path in sorted(folder.glob(f"{pattern}.json"))]
 
 
 def hash_arrays(arrays: dict[str, np.ndarray]) -> str:

@@ -6,13 +6,14 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from localbias import outcome, record
+from localbias import outcome, record, reference
 from localbias.diffusion import Denoiser
 from localbias.experiment import Experiment, Setup, from_configuration
 from localbias.record import Record
@@ -119,7 +120,7 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
 
 def _measure(setup: Setup, state: State, arrays: dict[str, Tensor]) -> None:
     """Append what samples of the averaged network look like at this step."""
-    signals = setup.sample(state.average.eval())
+    signals = setup.sample(state.average.eval(), next(state.average.parameters()).device)
     state.average.train()
     tokens = setup.decoder(signals).cpu()
     counts = torch.from_numpy(outcome.tally(tokens, setup.grammar, setup.train_strings).counts)
@@ -131,6 +132,19 @@ def _measure(setup: Setup, state: State, arrays: dict[str, Tensor]) -> None:
     if state.step in setup.experiment.keep:
         for name, tensor in state.average.network.state_dict().items():
             arrays[f"weights.{state.step}.{name}"] = tensor.detach().cpu().half()  # half the bytes
+
+
+def reference_counts(setup: Setup) -> dict[str, np.ndarray]:
+    """What the exact denoisers of a setup draw: "marginals", "rule" and "train", each its outcome counts int [4]."""
+    denoisers = {
+        "marginals": reference.marginals(setup.grammar, setup.renderer, setup.schedule),
+        "rule": reference.rule(setup.grammar, setup.renderer, setup.schedule),
+        "train": reference.train(setup.train_strings, setup.renderer, setup.schedule, setup.exemplars),
+    }
+    return {
+        name: outcome.tally(setup.decoder(setup.sample(denoiser)), setup.grammar, setup.train_strings).counts
+        for name, denoiser in denoisers.items()
+    }
 
 
 def load_network(found: Record, step: int) -> Denoiser:
