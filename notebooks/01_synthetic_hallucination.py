@@ -219,7 +219,7 @@ exact |= {"parity-8-mlp": exact["parity-8-unet"], "parity-16-mlp": exact["parity
 figures.outcome_panels({name: panel_of(records) for name, records in glyphs.items()}, exact)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Samples of the UNet on parity of length 8, from the same starting noise at three moments. The frame's colour is the outcome."}, "image": {"alt": "Generated parentheses at three steps of training, framed by outcome"}}
+# %% tags=["hide-input", "readme"] mystnb={"figure": {"caption": "Samples of the UNet on parity of length 8, from the same starting noise at three moments. The frame's colour is the outcome."}, "image": {"alt": "Generated parentheses at three steps of training, framed by outcome"}}
 figures.sample_grid(*phases_of(glyphs["parity-8-unet"][0]), shown=6)
 plt.show()
 
@@ -243,11 +243,11 @@ Markdown(head + "\n".join(ends(name, records) for name, records in ({"parity-8-s
 # of two digits, overlays, blurs, blanks and noise. How well it reads the digits it was not trained on, clean and with noise:
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How held-out symbols are read under Gaussian noise of growing size (the signal runs from −1 to 1)."}, "image": {"alt": "Shares of symbols read right, refused and read wrong against the noise level, for glyphs and digits"}}
-images, labels = decode.held_out(14)
+images, labels = decode.examples(14, held_out=True)
 cell = render.Renderer(images.new_zeros(10, 1, 14, 14), (1, 1))
 parity = setups["parity-8-unet"]
 sources = {
-    "digits, 14 pixels": (decode.DigitReader(cell), images, labels[:, None]),
+    "digits, 14 pixels": (decode.DigitReader(cell, *decode.shipped_reader(14)), images, labels[:, None]),
     "glyphs, 8 pixels": (parity.decoder, parity.renderer(parity.grammar.support), parity.grammar.support),
 }
 tables = {title: decode.accuracy(*source) for title, source in sources.items()}

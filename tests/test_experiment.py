@@ -26,6 +26,7 @@ HAND_MADE = Experiment(
 OTHER = dict(
     name="other", tier="laptop", seed=4, grammar=dict(name="dyck", length=4), renderer=dict(name="scalars", length=5),
     network=dict(kind="mlp", width=8, depth=2), n_train=6, measure_at=(20,), keep=(20,), rendering="fresh", reads="v",
+    target="x0",
 )
 OTHER_PARTS = dict(
     training=dict(steps=21, batch=8, rate=0.1, warmup=1, decay="linear", ema=0.6, clip=1.0),
@@ -58,7 +59,7 @@ def test_a_field_at_its_default_leaves_the_key_as_it_is():
     """So a field that is added later, with the behaviour until then as its default, orphans no record."""
     spelled_out = Experiment(**{f.name: getattr(HAND_MADE, f.name) for f in fields(Experiment)})
     left_out = Experiment(**{
-        f.name: getattr(HAND_MADE, f.name) for f in fields(Experiment) if f.name not in ("keep", "rendering", "reads")
+        f.name: getattr(HAND_MADE, f.name) for f in fields(Experiment) if f.name not in ("keep", "rendering", "reads", "target")
     })
     assert spelled_out.key == left_out.key == HAND_MADE.key
     assert HAND_MADE.replace(training=Training(steps=20, batch=7, ema=0.5, rate=1e-3, clip=None)).key == HAND_MADE.key
@@ -92,7 +93,7 @@ def test_a_configuration_older_than_a_field_is_read():
 @pytest.mark.parametrize("changes, message", [
     (dict(tier="huge"), "'huge'.*smoke, laptop, paper"),
     (dict(rendering="stale"), "'stale'.*fresh, fixed"),
-    (dict(reads="score"), "'score'.*noise, x0, v"),
+    (dict(reads="score"), "reads='score'.*noise, x0, v"), (dict(target="score"), "target='score'.*noise, x0, v"),
     (dict(seed=-1), "seed=-1"), (dict(seed=1.5), r"seed=1\.5"), (dict(seed="1"), "seed='1'"),
     (dict(measure_at=()), r"measure_at=\(\)"), (dict(measure_at=(20, 10)), r"measure_at=\(20, 10\)"),
     (dict(measure_at=(10, 10)), r"measure_at=\(10, 10\)"), (dict(measure_at=(0, 10)), "1 to training.steps=20"),
@@ -194,10 +195,10 @@ def test_initial_weights_come_from_the_seed_alone():
     assert not torch.equal(weights(Setup(HAND_MADE.replace(seed=4))), first)
 
 
-def test_what_the_output_is_read_as():
-    for reads in ("noise", "v"):
-        denoiser = Setup(HAND_MADE.replace(reads=reads)).denoiser()
-        assert denoiser.reads == reads and denoiser.target == "noise" and denoiser.schedule == HAND_MADE.schedule
+def test_what_the_output_is_read_as_and_what_the_loss_compares():
+    assert (Setup(HAND_MADE).denoiser().reads, Setup(HAND_MADE).denoiser().target) == ("noise", "noise")
+    denoiser = Setup(HAND_MADE.replace(reads="v", target="x0")).denoiser()
+    assert (denoiser.reads, denoiser.target, denoiser.schedule) == ("v", "x0", HAND_MADE.schedule)
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])

@@ -79,6 +79,12 @@ def test_an_origin_says_where_the_numbers_came_from(undisturbed):
     assert origin["libraries"]["torch"] == torch.__version__ and origin["code"] and origin["seconds"] >= 0
 
 
+def test_a_long_curve_is_averaged_over_equal_stretches(monkeypatch, undisturbed, elsewhere):
+    monkeypatch.setattr(run, "LOSS_POINTS", 6)
+    loss = run.run(KEEPING, **elsewhere).arrays["loss"]
+    assert np.allclose(loss, undisturbed.arrays["loss"].reshape(5, 4).mean(1), rtol=1e-5)
+
+
 def test_a_stored_run_is_returned_without_training(undisturbed, places, monkeypatch):
     monkeypatch.setattr(run, "_train", None)
     assert run.run(KEEPING, **places) == undisturbed
@@ -189,15 +195,20 @@ def test_a_process_killed_by_the_system(elsewhere, places):
     assert arrays_of(run.run(LONGER, **elsewhere)) == arrays_of(run.run(LONGER, **places))
 
 
-def test_kept_weights_are_the_averaged_ones_at_half_precision(undisturbed):
-    setup = Setup(KEEPING)
+def test_a_record_holds_each_loss_and_what_the_averaged_network_drew(undisturbed):
+    """Trained again by hand; kept weights are the averaged ones at half precision."""
+    setup, losses, tokens = Setup(KEEPING), [], []
     state = State.fresh(setup.denoiser(), KEEPING.training)
     for state in train(state, KEEPING.training, setup.draw, KEEPING.seed):
+        losses.append(state.loss)
         if state.step in KEEPING.keep:
+            tokens.append(setup.decoder(setup.sample(state.average)))
             kept = run.load_network(undisturbed, state.step)
             assert not kept.training and kept.reads == KEEPING.reads
             for name, weight in state.average.state_dict().items():
                 assert torch.equal(kept.state_dict()[name], weight.half().float()), name
+    assert np.array_equal(undisturbed.arrays["loss"], np.float32(losses))
+    assert np.array_equal(undisturbed.arrays["tokens"], torch.stack(tokens))
     assert not torch.equal(state.average.network.first.weight, state.denoiser.network.first.weight)
 
 

@@ -9,6 +9,7 @@ Not hashed is the package itself: a docstring must not rerun every chapter. A ch
 `pytest --nbval`, which executes the committed notebooks and compares what they print.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -64,7 +65,9 @@ def refresh(paths: Iterable[str | Path] | None = None, force: bool = False, root
         reason = "asked for" if force else _reason(known[chapter], root)
         if reason:
             print(f"{chapter}: {reason}, running it", flush=True)
-            write_atomically(notebook(known[chapter], root), _execute(known[chapter], root).encode())
+            executed = _execute(known[chapter], root)
+            write_atomically(notebook(known[chapter], root), executed.encode())
+            _show_in_readme(executed, root)
             ran.append(chapter)
     return ran
 
@@ -167,6 +170,14 @@ def _execute(source: Path, root: Path) -> str:
     }
     nbformat.validate(nb)
     return nbformat.writes(nb) + "\n"
+
+
+def _show_in_readme(executed: str, root: Path) -> None:
+    """The picture of a cell tagged `readme` becomes the README's, so that it too is one that a chapter computed."""
+    for cell in json.loads(executed)["cells"]:
+        if "readme" in cell["metadata"].get("tags", ()):
+            pictures = [out["data"]["image/png"] for out in cell["outputs"] if "image/png" in out.get("data", {})]
+            write_atomically(root / "book" / "images" / "readme.png", base64.b64decode(pictures[0]))
 
 
 def _settle(nb: Any) -> None:

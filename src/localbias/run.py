@@ -31,7 +31,7 @@ def find(experiment: Experiment, folder: Path = record.FOLDER) -> Record | None:
     if not path.exists():
         return None
     found = record.load(path)
-    if found.experiment != experiment.configuration:
+    if from_configuration(found.experiment).key != experiment.key:
         raise ValueError(f"record {path} holds another configuration than its name says; delete it to run again")
     return found
 
