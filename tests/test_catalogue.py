@@ -11,9 +11,9 @@ from localbias import catalogue, networks, record, run
 from localbias.experiment import TIERS, Sampling, Setup, from_configuration
 from localbias.training import State, train
 
-# Losses and sample statistics of a smoke run differ by at most 1e-6 of themselves between thread counts and between
-# instruction sets (measured on AVX-512 and plain x86-64); a learning rate larger by a tenth moves one by 5e-4 at least.
-TOLERANCE = 1e-4
+# Between thread counts and instruction sets (AVX-512, plain x86-64) these numbers differed by 3e-6 of themselves at
+# most; a learning rate larger by a tenth moves at least one of them by 1.6e-2.
+TOLERANCE = 1e-3
 NAMES = list(catalogue.EXPERIMENTS)
 PAPER = [name for name in NAMES if "paper" in catalogue.tiers(name)]
 RECORDS = sorted(path.name for path in record.FOLDER.glob("*.json"))
@@ -59,7 +59,9 @@ def test_every_laptop_experiment_can_be_set_up(name):
     assert setup.decoder(setup.draw(torch.Generator().manual_seed(0), 1)).shape == (1, setup.grammar.length)
 
 
-@pytest.mark.parametrize("name, share", [("parity-8-unet", 0.5), ("parity-16-unet", 0.05), ("quarter-unet-470", 470 / 670)])
+@pytest.mark.parametrize("name, share", [
+    ("parity-8-unet", 0.5), ("parity-16-unet", 0.05), ("quarter-unet-470", 470 / 670),
+])
 def test_the_papers_share_of_the_valid_strings_is_trained_on(name, share):
     for tier in TIERS:
         setup = Setup(catalogue.make(name, tier))
@@ -70,7 +72,7 @@ def test_the_papers_share_of_the_valid_strings_is_trained_on(name, share):
 def test_changes_replace_fields():
     changed = catalogue.make("parity-8-mlp", seed=2, n_train=32, reads="noise")
     assert changed.tier == "laptop" and (changed.n_train, changed.reads) == (32, "noise")
-    assert changed.replace(n_train=64, reads="v") == catalogue.make("parity-8-mlp", seed=2)
+    assert changed.replace(n_train=64, reads="x0") == catalogue.make("parity-8-mlp", seed=2)
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -124,10 +126,10 @@ def test_the_paper_tier_takes_a_step(name):
 
 def test_a_fingerprint_tells_a_learning_rate_from_another():
     """On the experiment that tells them apart least."""
-    made = catalogue.make("parity-16-mlp", "smoke")
+    made = catalogue.make("quarter-dit-470", "smoke")
     training = replace(made.training, rate=1.1 * made.training.rate)
-    assert agrees(run.fingerprint(made), fingerprint("parity-16-mlp"))
-    assert not agrees(run.fingerprint(made.replace(training=training)), fingerprint("parity-16-mlp"))
+    assert agrees(run.fingerprint(made), fingerprint("quarter-dit-470"))
+    assert not agrees(run.fingerprint(made.replace(training=training)), fingerprint("quarter-dit-470"))
 
 
 def test_the_smoke_experiment_of_another():
@@ -140,7 +142,7 @@ def test_a_committed_record_is_whole_and_of_the_catalogue(name):
     found = record.load(record.FOLDER / name)
     made = from_configuration(found.experiment)
     current = catalogue.make(made.name, made.tier, made.seed)
-    assert found.origin["key"] == current.key, f"{name} is of a configuration the catalogue no longer has: run it again"
+    assert found.origin["key"] == current.key, f"{name} has a configuration that the catalogue no longer has"
     assert run.find(current) == found
     assert (found.arrays["counts"].sum(1) == current.sampling.samples).all()
     if current.keep:

@@ -117,7 +117,8 @@ def test_a_scalar_time_is_the_time_of_all(dtype):
 def test_conversion(source, target, dtype, tolerance):
     """From the definitions: with x0 and ε known, so are x_t and v; each prediction becomes each other one."""
     schedule = Schedule()
-    x0, noise, t = normal(4, 2, 3, dtype=dtype), normal(4, 2, 3, seed=1, dtype=dtype), torch.tensor([0, 200, 600, 999])
+    x0, noise = normal(4, 2, 3, dtype=dtype), normal(4, 2, 3, seed=1, dtype=dtype)
+    t = torch.tensor([0, 200, 600, 999])
     alpha_bar = schedule.alpha_bar[t].reshape(-1, 1, 1).to(dtype)
     x_t = alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
     true = {"noise": noise, "x0": x0, "v": alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * x0}
@@ -228,7 +229,8 @@ def test_ddpm_step_by_step_as_in_diffusers(steps, clamp):
     schedule, denoiser, x = Schedule("cosine", 40), Linear(3), normal(5, 3)
     states = list(ddpm(denoiser, schedule, x, steps, clamp, torch.Generator().manual_seed(1)))
     times = [state.t for state in states]
-    chain = library_chain(DDPMScheduler, schedule, times, clip_sample=clamp is not None, clip_sample_range=clamp or 1.0)
+    chain = library_chain(DDPMScheduler, schedule, times,
+                          clip_sample=clamp is not None, clip_sample_range=clamp or 1.0)
     generator = torch.Generator().manual_seed(1)  # the library draws as we do, one normal a step
     for state, step in zip(states, chain.timesteps, strict=True):
         assert torch.allclose(state.x_t, x, rtol=1e-8, atol=1e-10)
@@ -237,8 +239,8 @@ def test_ddpm_step_by_step_as_in_diffusers(steps, clamp):
 
 
 def test_samplers_keep_float32_and_end_in_the_last_x0():
-    x = normal(4, 3, dtype=torch.float32)
-    states = list(ddpm(Linear(3, dtype=torch.float32), Schedule(steps=20), x, 5, 1.0, torch.Generator().manual_seed(0)))
+    x, denoiser = normal(4, 3, dtype=torch.float32), Linear(3, dtype=torch.float32)
+    states = list(ddpm(denoiser, Schedule(steps=20), x, 5, 1.0, torch.Generator().manual_seed(0)))
     assert {part.dtype for state in states for part in (state.x_t, state.x0)} == {torch.float32}
     assert torch.equal(states[0].x_t, x)
     assert max(state.x0.abs().max() for state in states) <= 1
@@ -246,10 +248,12 @@ def test_samplers_keep_float32_and_end_in_the_last_x0():
 
 
 def test_only_the_ancestral_sampler_draws_noise():
-    schedule, x = Schedule(steps=20), normal(4, 3)
-    run = lambda eta, seed: last(ddim(Linear(3), schedule, x, None, eta, None, torch.Generator().manual_seed(seed)))
-    assert torch.equal(run(0.0, 0), run(0.0, 1))
-    assert torch.equal(run(1.0, 0), run(1.0, 0)) and not torch.allclose(run(1.0, 0), run(1.0, 1))
+    def sample(eta, seed):
+        generator = torch.Generator().manual_seed(seed)
+        return last(ddim(Linear(3), Schedule(steps=20), normal(4, 3), eta=eta, generator=generator))
+
+    assert torch.equal(sample(0.0, 0), sample(0.0, 1))
+    assert torch.equal(sample(1.0, 0), sample(1.0, 0)) and not torch.allclose(sample(1.0, 0), sample(1.0, 1))
 
 
 @pytest.mark.parametrize("scale", [0.3, 2.0])

@@ -9,7 +9,7 @@ import pytest
 
 from localbias import record
 
-ARRAYS = {"step": np.array([10, 20]), "loss": np.array([0.5, np.nan], dtype=np.float32), "tokens": np.zeros((2, 3), np.int8)}
+ARRAYS = {"step": np.array([10, 20]), "loss": np.float32([0.5, np.nan]), "tokens": np.zeros((2, 3), np.int8)}
 ORIGIN = {"key": "abc", "experiment": {"name": "π"}, "fingerprint": {"loss": 1.0}}
 SUFFIXES = ("json", "npz", "safetensors")
 
@@ -19,10 +19,9 @@ def save(folder, arrays=ARRAYS, weights=b"weights"):
 
 
 def same(left, right):
-    return left.keys() == right.keys() and all(
-        left[name].dtype == right[name].dtype and np.array_equal(left[name], right[name], equal_nan=left[name].dtype.kind == "f")
-        for name in left
-    )
+    for name in left.keys() | right.keys():
+        np.testing.assert_array_equal(left[name], right[name], strict=True)
+    return True
 
 
 def test_round_trip(tmp_path):
@@ -76,7 +75,8 @@ def test_the_hash_sees_name_type_shape_and_content():
     ]
     assert len({record.hash_arrays(arrays) for arrays in others}) == len(others)
     assert record.hash_arrays({"a": array, "b": array + 1}) == record.hash_arrays({"b": array + 1, "a": array})
-    assert record.hash_arrays({"a": np.asfortranarray(array.reshape(2, 3))}) == record.hash_arrays({"a": array.reshape(2, 3)})
+    table = array.reshape(2, 3)
+    assert record.hash_arrays({"a": np.asfortranarray(table)}) == record.hash_arrays({"a": table})
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, -1])
@@ -118,13 +118,13 @@ def test_pickled_arrays_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content, message", [
-    ("", "damaged"), ('{"key": "abc"', "damaged"), ("[]", "damaged"), ("null", "damaged"),
-    ('{"key": "abc", "experiment": {}}', "lacks arrays_sha256, fingerprint, weights_sha256"),
+    ("", ""), ('{"key": "abc"', ""), ("[]", ""), ("null", ""),
+    ('{"key": "abc", "experiment": {}}', ".*lacks arrays_sha256, fingerprint, weights_sha256"),
 ])
 def test_a_damaged_origin_is_refused_by_name(content, message, tmp_path):
     save(tmp_path)
     (tmp_path / "one.json").write_text(content)
-    with pytest.raises(ValueError, match=f"one.json is damaged.*{message}" if message != "damaged" else "one.json is damaged"):
+    with pytest.raises(ValueError, match="one.json is damaged" + message):
         record.load(tmp_path / "one.json")
 
 

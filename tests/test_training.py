@@ -170,7 +170,8 @@ def test_a_denoiser_that_reads_v_trains_on_the_same_noise_loss():
     t = torch.randint(50, (500,), generator=generator)
     noise = torch.randn(500, 3, generator=generator)
     c, s = state.denoiser.schedule.scales(t, x0)
-    assert finish(state, config).loss == pytest.approx((noise - s * (c * x0 + s * noise)).square().mean().item(), rel=1e-4)
+    expected = (noise - s * (c * x0 + s * noise)).square().mean().item()
+    assert finish(state, config).loss == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_average_is_the_weights_own():
@@ -206,7 +207,8 @@ def test_rates_rise_and_fall():
     warm = Training(steps=10, rate=3.0, warmup=2)
     assert [warm.rate_at(step) for step in range(4)] == pytest.approx([1.0, 2.0, 3.0, 3.0])
     falling = Training(steps=10, rate=3.0, decay="linear")
-    assert [falling.rate_at(step) for step in range(11)] == pytest.approx([3.0 * (10 - step) / 10 for step in range(11)])
+    expected = [3.0 * (10 - step) / 10 for step in range(11)]
+    assert [falling.rate_at(step) for step in range(11)] == pytest.approx(expected)
     both = Training(steps=10, rate=3.0, warmup=4, decay="linear")
     assert [both.rate_at(step) for step in (0, 4, 9)] == pytest.approx([0.6, 3 * 0.6, 0.3])
 
@@ -223,10 +225,11 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step():
 
 
 @pytest.mark.parametrize("options, message", [
-    (dict(steps=0), "steps=0"), (dict(batch=0), "batch=0"), (dict(rate=0.0), r"rate=0\.0"), (dict(rate=-1.0), "rate=-1"),
-    (dict(rate=math.nan), "rate=nan"), (dict(warmup=13), "warmup=13"), (dict(warmup=-1), "warmup=-1"),
-    (dict(decay="cosine"), "decay='cosine'.*constant, linear"), (dict(ema=1.0), r"ema=1\.0"), (dict(ema=-0.1), "ema=-0.1"),
-    (dict(clip=0.0), r"clip=0\.0"),
+    (dict(steps=0), "steps=0"), (dict(batch=0), "batch=0"),
+    (dict(rate=0.0), r"rate=0\.0"), (dict(rate=-1.0), "rate=-1"), (dict(rate=math.nan), "rate=nan"),
+    (dict(warmup=13), "warmup=13"), (dict(warmup=-1), "warmup=-1"),
+    (dict(decay="cosine"), "decay='cosine'.*constant, linear"),
+    (dict(ema=1.0), r"ema=1\.0"), (dict(ema=-0.1), "ema=-0.1"), (dict(clip=0.0), r"clip=0\.0"),
 ])
 def test_bad_training(options, message):
     with pytest.raises(ValueError, match=message):
@@ -251,7 +254,9 @@ def test_what_was_measured_may_hold_nan(tmp_path):
     assert arrays["loss"].isnan().tolist() == [False, True]
 
 
-@pytest.mark.parametrize("part", ["network.network.first.weight", "average.network.last.bias", "optimizer.1.exp_avg_sq"])
+@pytest.mark.parametrize("part", [
+    "network.network.first.weight", "average.network.last.bias", "optimizer.1.exp_avg_sq",
+])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_nan_in_a_checkpoint_names_tensor_and_file(part, value, tmp_path):
     path = checkpoint(tmp_path / "run.safetensors")

@@ -139,7 +139,6 @@ EXPERIMENTS: dict[str, Callable[[str, str, int], Experiment]] = {
     "parity-8-scalars": _parity_scalars,
     "parity-8-mlp": _parity_glyphs(8, "mlp"),
     "parity-8-unet": _parity_glyphs(8, "unet"),
-    "parity-16-mlp": _parity_glyphs(16, "mlp"),
     "parity-16-unet": _parity_glyphs(16, "unet"),
     **{f"quarter-{kind}-{n}": _quarter(kind, n) for kind in NETWORKS for n in (50, 150, 470)},
 }

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from localbias.outcome import OUTCOMES, Outcomes
 
@@ -42,6 +43,9 @@ def outcome_curves(axes: Axes, steps: Sequence[int], counts: np.ndarray, chance:
         if chance is not None and k:
             axes.axhline(chance[k], color=colour, linestyle=(0, (4, 3)), linewidth=1)
     axes.set(xscale="log", xlabel="training step", ylabel="share of samples", ylim=(-0.02, 1.02))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if steps[-1] < 100 * steps[0] else (1,)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 

@@ -57,6 +57,9 @@ def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
     experiment, quantity = measure["experiment"], measure.get("quantity", "last")
     if quantity not in QUANTITIES:
         raise ValueError(f"quantity {quantity!r}; allowed: {', '.join(QUANTITIES)}")
+    unknown = set(measure["outcome"]) - set(OUTCOMES)
+    if unknown:
+        raise ValueError(f"outcome {', '.join(unknown)}; allowed: {', '.join(OUTCOMES)}")
     columns = [OUTCOMES.index(name) for name in measure["outcome"]]
     findings = []
     for tier in ("laptop", "paper"):
@@ -67,10 +70,11 @@ def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
         counts = np.stack([r.arrays["counts"] for r in runs])  # [seeds, M, 4]
         where = f"`{experiment}`, {tier} tier, {_seeds(len(runs))}"
         if quantity == "first_below":
-            share = counts[..., columns].sum(-1) / counts.sum(-1)
-            below = [steps[(one < measure["level"]).argmax()] if (one < measure["level"]).any() else np.inf for one in share]
-            low, high = (float(np.min(below)) / steps[-1], float(np.max(below)) / steps[-1])
-            text = f"below {measure['level']:.0%} after {_span(np.min(below), np.max(below))} of {steps[-1]:,} steps ({where})"
+            share, level = counts[..., columns].sum(-1) / counts.sum(-1), measure["level"]
+            first = np.where((share < level).any(1), steps[(share < level).argmax(1)], np.inf)  # [seeds]
+            low, high = first.min() / steps[-1], first.max() / steps[-1]
+            name = " or ".join(measure["outcome"])
+            text = f"{name} {_when(first.min(), first.max(), level, steps[-1])} ({where})"
         else:
             merged = counts[..., columns].sum(-1)  # [seeds, M]
             n = counts.sum(-1)
@@ -97,7 +101,9 @@ def _seeds(n: int) -> str:
     return "1 seed" if n == 1 else f"{n} seeds"
 
 
-def _span(low: float, high: float) -> str:
-    if not np.isfinite(low):
-        return "none"
-    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}" if np.isfinite(high) else f"{low:,.0f} or more"
+def _when(first: float, last: float, level: float, steps: int) -> str:
+    """From which step on a share is below the level, over the seeds; infinity stands for never."""
+    if not np.isfinite(first):
+        return f"never below {level:.0%} in {steps:,} steps"
+    span = f"{first:,.0f}" if first == last else f"{first:,.0f} to {last:,.0f}" if np.isfinite(last) else f"{first:,.0f} (not all seeds)"
+    return f"below {level:.0%} after {span} of {steps:,} steps"
