@@ -155,7 +155,7 @@ def test_parity_of_signs_in_closed_form(length, level):
 
 
 def test_any_law_of_signs_by_its_fourier_coefficients():
-    # E[x0_i | x] = Σ_S p̂(S Δ {i}) tanh_S / Σ_S p̂(S) tanh_S, with p̂(S) = E ∏_{k ∈ S} x0_k (FACTS §3)
+    # E[x0_i | x] = Σ_S p̂(S Δ {i}) tanh_S / Σ_S p̂(S) tanh_S, with p̂(S) = E ∏_{k ∈ S} x0_k
     strings = torch.randint(2, (9, 4), generator=seeded(2))
     signs = (1 - 2 * strings).double()
     t = SCHEDULE.index(sqrt_alpha_bar=0.7)

@@ -86,7 +86,7 @@ class Grammar:
 class Parity(Grammar):
     """Parentheses whose signs multiply to +1: "(" is +1 (index 0), ")" is −1 (index 1) (§4.1).
 
-    Equivalently an even number of ")". The paper's "even number of s_1" is the same only for even length (FACTS §5).
+    Equivalently an even number of ")". The paper's "even number of s_1" is the same only for even length.
     """
 
     length: int

@@ -2,7 +2,7 @@
 
 With x_t = √ᾱ x0 + √(1−ᾱ) ε, the posterior mean over a finite set of signals is a softmax of Gaussian log-likelihoods.
 Here a signal is cells, each one of a few atoms, so the likelihood factors by cell and nothing is ever enumerated but
-strings (FACTS §3). Which law the data follow must be named, or a comparison with a network means nothing:
+strings. Which law the data follow must be named, or a comparison with a network means nothing:
 
     rule       valid strings × independent exemplars of the pool
     marginals  every cell on its own: the rule's law of that symbol × pool
