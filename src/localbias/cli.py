@@ -80,12 +80,16 @@ def notebooks(force: Annotated[bool, typer.Option(help="Also those that are up t
 def _chosen(names: list[str], tier: str) -> list[str]:
     from localbias import catalogue
 
+    if tier not in catalogue.TIERS:
+        raise ValueError(f"unknown tier {tier!r}; known: {', '.join(catalogue.TIERS)}")
     chosen = []
     for pattern in names:
         matches = [name for name in catalogue.EXPERIMENTS if fnmatch(name, pattern)]
         if not matches:
             raise ValueError(f"unknown experiment {pattern!r}; known: {', '.join(catalogue.EXPERIMENTS)}")
         chosen += [name for name in matches if name not in chosen and (tier in catalogue.tiers(name) or name == pattern)]
+    if not chosen:
+        raise ValueError(f"no experiment of {', '.join(names)} has the tier {tier!r}")
     return chosen
 
 

@@ -29,6 +29,15 @@ class Sampling:
     eta: float = 0.0
     clamp: float | None = 1.0
 
+    def __post_init__(self):
+        for name, allowed, what in (
+            ("samples", self.samples >= 1, "at least 1"),
+            ("eta", 0 <= self.eta <= 1, "0 (deterministic) to 1 (ancestral)"),
+            ("clamp", self.clamp is None or self.clamp > 0, "above 0, or None"),
+        ):
+            if not allowed:
+                raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -68,6 +77,8 @@ class Experiment:
                 raise ValueError(f"{name}={getattr(self, name)!r}; allowed: {', '.join(diffusion.TARGETS)}")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed={self.seed!r}; allowed: whole numbers from 0")
+        if not 2 <= self.sampling.steps <= self.schedule.steps:
+            raise ValueError(f"sampling.steps={self.sampling.steps}; allowed: 2 to schedule.steps={self.schedule.steps}")
         if list(self.measure_at) != sorted(set(self.measure_at)) or not self.measure_at:
             raise ValueError(f"measure_at={self.measure_at}; allowed: rising steps, at least one")
         if self.measure_at[0] < 1 or self.measure_at[-1] > self.training.steps:

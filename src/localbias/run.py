@@ -1,6 +1,7 @@
 """Running an experiment: train, measure along the way, store the record; return the record from then on."""
 
 import platform
+import shutil
 import subprocess
 import time
 from importlib import metadata
@@ -47,7 +48,7 @@ def run(experiment: Experiment, device: str = "auto", folder: Path = record.FOLD
 
 def fingerprint(experiment: Experiment) -> dict[str, float]:
     """A few numbers of an experiment, its losses and samples; kept small by giving it a smoke configuration."""
-    state, arrays = _train(Setup(experiment), torch.device("cpu"), None)
+    _, arrays = _train(Setup(experiment), torch.device("cpu"), None)
     losses, samples = arrays["loss"].double(), arrays["samples"][-1].double()
     numbers = {"loss_first": losses[0], "loss_last": losses[-1], "samples_mean": samples.mean(), "samples_std": samples.std()}
     return {name: round(float(number), 6) for name, number in numbers.items()}
@@ -57,6 +58,7 @@ def _run(experiment: Experiment, device: torch.device, folder: Path, runs: Path)
     from localbias.catalogue import smoke_of  # the catalogue is made of experiments
 
     setup = Setup(experiment)
+    code, numbers = _code_version(), fingerprint(smoke_of(experiment))  # of the code as it is before a long training
     checkpoint = runs / f"{experiment.stem}.safetensors"
     state, arrays = _train(setup, device, checkpoint)
     seconds = float(arrays.pop("seconds"))
@@ -65,10 +67,10 @@ def _run(experiment: Experiment, device: torch.device, folder: Path, runs: Path)
         "key": experiment.key,
         "experiment": experiment.configuration,
         "data_sha256": setup.data_hash(),
-        "fingerprint": fingerprint(smoke_of(experiment)),
+        "fingerprint": numbers,
         "chance": outcome.chance(setup.grammar, setup.train_strings).tolist(),  # in the order of outcome.OUTCOMES
         "parameters": sum(p.numel() for p in state.denoiser.parameters()),
-        "code": _code_version(),
+        "code": code,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
@@ -99,7 +101,7 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
     if checkpoint and checkpoint.exists():
         arrays = load_checkpoint(checkpoint, state, experiment.key)
     bar = tqdm(total=config.steps, initial=state.step, desc=experiment.stem, unit="step", disable=checkpoint is None)
-    clock = saved = time.monotonic()
+    saved = time.monotonic()
     with bar:
         for state in train(state, config, setup.draw, experiment.seed):
             bar.update()
@@ -109,10 +111,10 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
                 bar.set_postfix_str(_summary(arrays["counts"][-1]))
             now = time.monotonic()
             if checkpoint and now - saved > SAVE_EVERY and state.step < config.steps:
-                arrays["seconds"] += now - clock
-                clock = saved = now
+                arrays["seconds"] += now - saved
+                saved = now
                 save_checkpoint(checkpoint, state, experiment.key, arrays)
-    arrays["seconds"] += time.monotonic() - clock
+    arrays["seconds"] += time.monotonic() - saved
     width = -(-config.steps // LOSS_POINTS)
     arrays["loss"] = torch.stack([stretch.mean() for stretch in arrays["loss"].split(width)])
     return state, arrays
@@ -169,10 +171,11 @@ def compare(stored: Record, again: Record) -> tuple[bool, str]:
     Another machine rounds otherwise and a training drifts apart, so beside equal hashes it counts as agreement that at
     every measured step the 99 % Wilson intervals of all four outcomes overlap.
     """
+    counts, counts_again = stored.arrays["counts"], again.arrays["counts"]  # reading them checks them against the hash
     if stored.origin["arrays_sha256"] == again.origin["arrays_sha256"]:
         return True, "the same arrays, bit for bit"
-    low, high = outcome.Outcomes(stored.arrays["counts"]).intervals(0.99)
-    low_again, high_again = outcome.Outcomes(again.arrays["counts"]).intervals(0.99)
+    low, high = outcome.Outcomes(counts).intervals(0.99)
+    low_again, high_again = outcome.Outcomes(counts_again).intervals(0.99)
     apart = ((low > high_again) | (low_again > high)).any(-1)
     if not apart.any():
         return True, "other arrays, the same outcomes within 99 % intervals"
@@ -186,5 +189,8 @@ def _summary(counts: Tensor) -> str:
 def _code_version() -> str:
     """The commit the code stands at, with "-dirty" if it has changed since; the package's version outside a checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    result = subprocess.run(command, cwd=record.ROOT, capture_output=True, text=True)
-    return result.stdout.strip() if result.returncode == 0 else metadata.version("localbias")
+    if (record.ROOT / ".git").exists() and shutil.which("git"):
+        result = subprocess.run(command, cwd=record.ROOT, capture_output=True, text=True)
+        if result.returncode == 0:
+            return result.stdout.strip()
+    return metadata.version("localbias")

@@ -146,7 +146,7 @@ def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
     """
     try:
         with safe_open(path, "pt") as file:
-            header = file.metadata()
+            header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"checkpoint {path} is damaged ({error}); delete it to start afresh") from None
