@@ -35,12 +35,12 @@ def make(name: str, tier: str = "laptop", seed: int = 0, **changes) -> Experimen
         raise ValueError(f"unknown tier {tier!r}; known: {', '.join(TIERS)}")
     if tier not in tiers(name):
         raise ValueError(f"experiment {name!r} has no tier {tier!r}; it has: {', '.join(tiers(name))}")
-    return EXPERIMENTS[name](name, tier, seed).replace(**changes)
+    return EXPERIMENTS[name][1](name, tier, seed).replace(**changes)
 
 
 def tiers(name: str) -> tuple[str, ...]:
-    """The tiers an experiment has: MLPs have no paper tier, since the paper trains none on these data."""
-    return TIERS[:2] if name.endswith(("scalars", "mlp")) or "-mlp-" in name else TIERS
+    """The tiers an experiment has: those of its network. The paper trains no MLP on these data."""
+    return tuple(tier for tier in TIERS if tier in NETWORKS[EXPERIMENTS[name][0]])
 
 
 def smoke_of(experiment: Experiment) -> Experiment:
@@ -135,10 +135,11 @@ def _steps(total: int, shares: tuple[float, ...]) -> tuple[int, ...]:
     return tuple(round(total * share) for share in shares)
 
 
-EXPERIMENTS: dict[str, Callable[[str, str, int], Experiment]] = {
-    "parity-8-scalars": _parity_scalars,
-    "parity-8-mlp": _parity_glyphs(8, "mlp"),
-    "parity-8-unet": _parity_glyphs(8, "unet"),
-    "parity-16-unet": _parity_glyphs(16, "unet"),
-    **{f"quarter-{kind}-{n}": _quarter(kind, n) for kind in NETWORKS for n in (50, 150, 470)},
+# The kind of network, and what builds the configuration from name, tier and seed.
+EXPERIMENTS: dict[str, tuple[str, Callable[[str, str, int], Experiment]]] = {
+    "parity-8-scalars": ("mlp", _parity_scalars),
+    "parity-8-mlp": ("mlp", _parity_glyphs(8, "mlp")),
+    "parity-8-unet": ("unet", _parity_glyphs(8, "unet")),
+    "parity-16-unet": ("unet", _parity_glyphs(16, "unet")),
+    **{f"quarter-{kind}-{n}": (kind, _quarter(kind, n)) for kind in NETWORKS for n in (50, 150, 470)},
 }
