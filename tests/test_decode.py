@@ -111,8 +111,8 @@ def test_held_out_digits_are_read(side, reader):
     origin = json.loads((assets.FOLDER / f"reader_{side}.json").read_text())["held_out"]
     table = decode.accuracy(reader, signals, labels[:, None], noise=(0, 0.2))
     assert table["right"][0] > SIDES[side]
-    assert table["refused"][0] <= 0.02
-    assert min(table["right"]) > 0.965
+    assert table["refused"][0] <= 0.01
+    assert table["right"][1] > 0.97
     assert table["right"][0] * 2000 == pytest.approx(origin["right"], abs=2)  # another CPU may round otherwise
     assert origin["right_95"][0] < table["right"][0] < origin["right_95"][1]
 

@@ -19,7 +19,7 @@ NETWORKS = {
     },
     "dit": {
         "smoke": dict(kind="dit", width=16, depth=1, heads=2, patch=7),
-        "laptop": dict(kind="dit", width=64, depth=4, heads=4, patch=4),
+        "laptop": dict(kind="dit", width=96, depth=4, heads=4, patch=7),  # half a digit: with 4, fuzzy for minutes more
         "paper": dict(kind="dit"),
     },
 }

@@ -136,8 +136,8 @@ def examples(side: int, held_out: bool) -> tuple[Tensor, Tensor]:
 def network(side: int) -> nn.Sequential:
     """An untrained reader: images [n, 1, side, side] -> logits [n, 11], the last for "unreadable"."""
     return nn.Sequential(
-        *_convolution(1, 32, 5, stride=max(1, side // 14)),  # 28 pixels become 14: both sides cost the same
-        *_convolution(32, 32), nn.MaxPool2d(2),
+        *_convolution(1, 24, 5), nn.AdaptiveMaxPool2d(min(side, 14)),  # from here both sides cost the same
+        *_convolution(24, 32), nn.MaxPool2d(2),
         *_convolution(32, 64), *_convolution(64, 64), nn.AdaptiveMaxPool2d(3),
         nn.Flatten(), nn.Linear(64 * 9, UNREADABLE + 1),
     )
@@ -175,9 +175,9 @@ def train_reader(side: int, steps: int, seed: int = 0, batch: int = 128, rate: f
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        reader = network(side)
+        reader = network(side).to(memory_format=torch.channels_last)  # faster on a CPU
     images, labels = assets.digits()[:, :TRAINING].flatten(0, 1), torch.arange(10).repeat_interleave(TRAINING)
-    optimizer = torch.optim.Adam(reader.parameters(), rate)
+    optimizer = torch.optim.AdamW(reader.parameters(), rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps)
     losses = []
     for _ in tqdm(range(steps), desc=f"reader {side}"):
@@ -191,7 +191,7 @@ def train_reader(side: int, steps: int, seed: int = 0, batch: int = 128, rate: f
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-    return reader.eval(), losses
+    return reader.eval().to(memory_format=torch.contiguous_format), losses
 
 
 @cache
@@ -209,7 +209,8 @@ def shipped_reader(side: int) -> tuple[nn.Module, float]:
 def make_reader(side: int, steps: int = 2000, seed: int = 0) -> None:
     """Trains a reader, calibrates it on its training digits, measures it on the held-out ones, and writes both files.
 
-    The threshold is the lowest one, ½ or more, that refuses 95 % of half blends of training digits.
+    The threshold refuses 96 % of half blends of training digits. It lies well below ½, because half of what the
+    network saw was unreadable.
     """
     from localbias.outcome import wilson  # for the origin alone: reading stands before outcomes
 
@@ -217,7 +218,7 @@ def make_reader(side: int, steps: int = 2000, seed: int = 0) -> None:
     generator = torch.Generator().manual_seed(seed)
     trained, _ = train_reader(side, steps, seed)
     blends = spoil(*examples(side, held_out=False), generator, {"half blend": 1})
-    threshold = max(0.5, _digit_probabilities(trained, blends).amax(1).quantile(0.95).item())
+    threshold = _digit_probabilities(trained, blends).amax(1).quantile(0.96).item()
 
     signals, labels = examples(side, held_out=True)
     reader = DigitReader(Renderer(fit(assets.digits(), side), (1, 1)), trained, threshold)
@@ -244,12 +245,16 @@ def make_reader(side: int, steps: int = 2000, seed: int = 0) -> None:
 
 
 def _handled(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Digits uint8 [n, 28, 28] turned, sheared, scaled, shifted and blurred a little: signals [n, 1, side, side]."""
-    warp = torch.eye(2, 3) + 0.1 * (2 * torch.rand(len(images), 2, 3, generator=generator) - 1)
-    ink = images[:, None].float()
-    grid = functional.affine_grid(warp, ink.shape, align_corners=False)
-    digits = fit(functional.grid_sample(ink, grid, align_corners=False), side)
-    return digits.lerp(_average(digits, 3), 0.3 * _uniform(digits, generator))
+    """Digits uint8 [n, 28, 28], a third as they are, the others turned, sheared, scaled, shifted and blurred a little.
+
+    Returns signals [n, 1, side, side].
+    """
+    images = images[:, None].float()
+    warp = torch.eye(2, 3) + 0.15 * (2 * torch.rand(len(images), 2, 3, generator=generator) - 1)
+    grid = functional.affine_grid(warp, images.shape, align_corners=False)
+    warped = fit(functional.grid_sample(images, grid, align_corners=False), side)
+    warped = warped.lerp(_average(warped, 3), 0.3 * _uniform(warped, generator))
+    return torch.where(_uniform(warped, generator) < 1 / 3, fit(images, side), warped)
 
 
 def _average(images: Tensor, width: int) -> Tensor:
@@ -262,8 +267,8 @@ def _uniform(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.rand(len(images), 1, 1, 1, generator=generator)
 
 
-def _convolution(channels: int, out: int, width: int = 3, stride: int = 1) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(channels, out, width, stride, width // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+def _convolution(channels: int, out: int, width: int = 3) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(channels, out, width, padding=width // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
 
 
 @torch.inference_mode()
