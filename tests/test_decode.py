@@ -128,7 +128,7 @@ def test_what_shows_no_digit_is_refused(side, reader):
         assert (reader(nothing) == -1).all()
 
 
-@pytest.mark.parametrize("size", [28, 56, 64])
+@pytest.mark.parametrize("size", [28, 56, 64, 96])
 def test_digits_are_read_in_their_quarters(size):
     renderer = Digits(size)
     tokens = torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 8]])

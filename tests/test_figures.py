@@ -71,3 +71,12 @@ def test_panels_have_one_legend_with_every_outcome_and_chance():
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [*OUTCOMES, "chance"]
     assert [axes.get_title("left") for axes in figure.axes if axes.get_title("left") in ("a", "b", "c")] == ["a", "b", "c"]
+
+
+def test_against_chance_counts_readable_samples_only():
+    ends = {"a": (np.array([[50, 25, 15, 10], [0, 50, 30, 20]]), CHANCE), "unread": (np.array([[9, 0, 0, 0]]), CHANCE)}
+    valid, unseen = figures.against_chance(ends).axes
+    for axes, mean, level in ((valid, 0.5, 0.5), (unseen, 0.2, 0.2)):
+        points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+        chances = [line.get_xdata()[0] for line in axes.lines if line.get_label() == "chance"]
+        assert points == pytest.approx([mean]) and chances == pytest.approx([level, level])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from localbias.grammar import Dyck, Parity, QuarterSum
-from localbias.outcome import OUTCOMES, Outcomes, chance, classify, tally, wilson
+from localbias.outcome import OUTCOMES, Outcomes, chance, classify, share_over_seeds, tally, wilson
 
 
 def test_each_outcome_by_hand():
@@ -118,3 +118,11 @@ def test_counts_must_be_counts(counts):
 def test_import_needs_no_torch():
     code = "import sys, localbias.outcome; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_share_over_seeds_is_no_surer_than_its_samples_nor_narrower_than_its_seeds():
+    agree, n = np.array([50, 50, 50]), np.array([100, 100, 100])
+    mean, low, high = share_over_seeds(agree, n)
+    assert mean == 0.5 and (low, high) == pytest.approx([float(end) for end in wilson(150, 300)])
+    assert share_over_seeds(np.array([20, 50, 80]), n) == pytest.approx((0.5, 0.2, 0.8))
+    assert share_over_seeds(np.array([1, 30]), np.array([10, 100]))[0] == pytest.approx(0.2)  # seeds count alike

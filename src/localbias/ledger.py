@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from localbias import record
-from localbias.outcome import OUTCOMES, Outcomes, wilson
+from localbias.outcome import OUTCOMES, share_over_seeds
 
 CLAIMS = record.ROOT / "book" / "claims.yml"
 QUANTITIES = ("last", "highest", "first_below")
@@ -79,7 +79,7 @@ def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
             merged = counts[..., columns].sum(-1)  # [seeds, M]
             n = counts.sum(-1)
             at = -1 if quantity == "last" else int((merged / n).mean(0).argmax())
-            mean, low, high = _interval(merged[:, at], n[:, at])
+            mean, low, high = share_over_seeds(merged[:, at], n[:, at])
             chance = sum(runs[0].origin["chance"][c] for c in columns)
             name = " or ".join(measure["outcome"])
             text = (
@@ -88,13 +88,6 @@ def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
             )
         findings.append((text, low, high))
     return findings
-
-
-def _interval(count: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
-    """Mean over seeds with their range, widened to the Wilson interval of all samples together; one seed: its Wilson."""
-    low, high = wilson(count.sum(), n.sum())
-    shares = count / n
-    return float(shares.mean()), float(min(low, shares.min())), float(max(high, shares.max()))
 
 
 def _seeds(n: int) -> str:

@@ -97,6 +97,17 @@ def chance(grammar: Grammar, train_strings: Tensor) -> np.ndarray:
     return np.array([0, 1 - valid, seen, valid - seen])
 
 
+def share_over_seeds(count: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
+    """One share from several seeds, `count` of `n`, both int [seeds]: mean, low and high.
+
+    The interval is the range of the seeds, widened where it is narrower than the 95 % Wilson interval of all samples
+    together, so that seeds that agree by luck do not look more certain than their samples allow.
+    """
+    low, high = wilson(count.sum(), n.sum())
+    shares = count / n
+    return float(shares.mean()), float(min(low, shares.min())), float(max(high, shares.max()))
+
+
 def wilson(count: np.ndarray | int, n: np.ndarray | int, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """The score interval of a proportion of `count` in `n` (arrays broadcast): (low, high).
 
