@@ -47,7 +47,7 @@ import torch
 from IPython.display import Markdown
 from tqdm import tqdm
 
-from localbias import catalogue, decode, figures, grammar, ledger, outcome, render, run
+from localbias import catalogue, decode, figures, grammar, ledger, outcome, reader, render, run
 from localbias.chapters import parameters
 from localbias.experiment import TIERS, Setup
 from localbias.training import State, auto_device, train
@@ -243,11 +243,11 @@ Markdown(head + "\n".join(ends(name, records) for name, records in ({"parity-8-s
 # of two digits, overlays, blurs, blanks and noise. How well it reads the digits it was not trained on, clean and with noise:
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How held-out symbols are read under Gaussian noise of growing size (the signal runs from −1 to 1)."}, "image": {"alt": "Shares of symbols read right, refused and read wrong against the noise level, for glyphs and digits"}}
-images, labels = decode.examples(14, held_out=True)
+images, labels = reader.examples(14, held_out=True)
 cell = render.Renderer(images.new_zeros(10, 1, 14, 14), (1, 1))
 parity = setups["parity-8-unet"]
 sources = {
-    "digits, 14 pixels": (decode.DigitReader(cell, *decode.shipped_reader(14)), images, labels[:, None]),
+    "digits, 14 pixels": (decode.DigitReader(cell, *reader.shipped_reader(14)), images, labels[:, None]),
     "glyphs, 8 pixels": (parity.decoder, parity.renderer(parity.grammar.support), parity.grammar.support),
 }
 tables = {title: decode.accuracy(*source) for title, source in sources.items()}

@@ -7,6 +7,7 @@ import torch
 
 from localbias import assets, decode
 from localbias.grammar import Parity
+from localbias.reader import examples, shipped_reader, spoil, train_reader
 from localbias.render import Digits, Glyphs, Renderer, Scalars
 
 SIDES = {14: 0.975, 28: 0.985}  # what the readers must read of the held-out digits
@@ -21,7 +22,7 @@ def side(request):
 def reader(side):
     """Reads single digits [n, 1, side, side] -> [n, 1]."""
     ten = Renderer(torch.zeros(10, 1, side, side), (1, 1))
-    return decode.DigitReader(ten, *decode.shipped_reader(side))
+    return decode.DigitReader(ten, *shipped_reader(side))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_origin_of_the_weights(side):
 
 
 def test_held_out_digits_are_read(side, reader):
-    signals, labels = decode.examples(side, held_out=True)
+    signals, labels = examples(side, held_out=True)
     assert labels.bincount().tolist() == [200] * 10
     origin = json.loads((assets.FOLDER / f"reader_{side}.json").read_text())["held_out"]
     table = decode.accuracy(reader, signals, labels[:, None], noise=(0, 0.2))
@@ -118,7 +119,7 @@ def test_held_out_digits_are_read(side, reader):
 
 
 def test_what_shows_no_digit_is_refused(side, reader):
-    signals, labels = decode.examples(side, held_out=True)
+    signals, labels = examples(side, held_out=True)
     halves = (signals + signals.roll(600, 0)) / 2  # 200 of a digit: 600 on there is another one
     assert (labels != labels.roll(600)).all()
     assert (reader(halves) == -1).double().mean() >= 0.95
@@ -174,20 +175,20 @@ def test_spoiled_digits_are_of_two_kinds():
     labels = torch.arange(10).repeat_interleave(13)
     digits = labels.float()[:, None, None, None].expand(-1, 1, 9, 9)
     generator = torch.Generator().manual_seed(0)
-    blends = decode.spoil(digits, labels, generator, {"half blend": 1})
+    blends = spoil(digits, labels, generator, {"half blend": 1})
     assert ((blends - digits).abs() > 0.39).all()
-    mixed = decode.spoil(digits, labels, generator)
+    mixed = spoil(digits, labels, generator)
     assert mixed.shape == digits.shape and (mixed[-5:] == -1).all()
 
 
 def test_training_learns():
-    reader, losses = decode.train_reader(14, steps=40, batch=32)
+    reader, losses = train_reader(14, steps=40, batch=32)
     assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
-    signals, labels = decode.examples(14, held_out=True)
+    signals, labels = examples(14, held_out=True)
     with torch.inference_mode():
         assert (reader(signals)[:, :10].argmax(1) == labels).double().mean() > 0.6
 
 
 def test_training_follows_its_seed():
-    runs = [decode.train_reader(14, steps=3, seed=seed, batch=8)[1] for seed in (0, 0, 1)]
+    runs = [train_reader(14, steps=3, seed=seed, batch=8)[1] for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
