@@ -70,8 +70,8 @@ def outcome_panels(
     references  title -> the argument of `outcome_bars`
     """
     rows = -(-len(panels) // columns)
-    figure = plt.figure(figsize=(4.6 * columns, 2.7 * rows + 0.5))
-    grid = figure.add_gridspec(rows, 2 * columns, width_ratios=[5.2, 1] * columns)
+    figure = plt.figure(figsize=(min(4.6 * columns, 9.4), 2.6 * rows + 0.5))
+    grid = figure.add_gridspec(rows, 2 * columns, width_ratios=[4.4, 1] * columns)
     for i, (title, panel) in enumerate(panels.items()):
         row, column = divmod(i, columns)
         curves = figure.add_subplot(grid[row, 2 * column])
@@ -82,6 +82,7 @@ def outcome_panels(
         bars.set_title("exact", fontweight="normal", fontsize=9)
         if column:
             curves.set_ylabel("")
+            curves.tick_params(labelleft=False)
         if row < rows - 1 and i + columns < len(panels):
             curves.set_xlabel("")
     handles, labels = curves.get_legend_handles_labels()
