@@ -129,6 +129,7 @@ def test_an_unknown_parameter_is_named(name, value):
     ("seed", 10, "an int from 0 to 9"),
     ("seed", -1, "an int from 0 to 9"),
     ("seed", 3.0, "an int from 0 to 9"),
+    ("seed", "three", "an int from 0 to 9"),
     ("seed", True, "an int from 0 to 9"),
     ("seed", "3", "an int from 0 to 9"),
     ("rate", "fast", "any float"),

@@ -54,7 +54,7 @@ def test_run_stores_records_and_prints_their_hash(call, folder):
     found = run.find(SMOKE)
     assert code == 0 and found.path.parent == folder
     assert text == f"{SMOKE.stem}.json  arrays {found.origin['arrays_sha256'][:16]}\n"
-    assert call("run", NAME, "--tier", "smoke") == (0, text)
+    assert call("run", NAME, "--tier", "smoke", "--device", "cpu") == (0, text)
 
 
 def test_a_pattern_runs_what_it_matches_in_that_tier(call, monkeypatch):
@@ -97,7 +97,7 @@ def test_an_error_is_one_line_without_a_traceback():
 
 
 def test_verify_trains_again_and_finds_the_same_arrays(call, folder, monkeypatch):
-    call("run", NAME, "--tier", "smoke")
+    call("run", NAME, "--tier", "smoke", "--device", "cpu")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     steps, real = [], run.train
 
@@ -107,29 +107,38 @@ def test_verify_trains_again_and_finds_the_same_arrays(call, folder, monkeypatch
             yield state
 
     monkeypatch.setattr(run, "train", counted)
-    assert call("verify", NAME, "--tier", "smoke") == (0, f"{SMOKE.stem}: the same arrays, bit for bit\n")
+    assert call("verify", NAME, "--tier", "smoke", "--device", "cpu") == (0, f"{SMOKE.stem}: the same arrays, bit for bit\n")
     assert len(steps) >= SMOKE.training.steps
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_verify_trains_the_weights_again_too(call, folder, monkeypatch):
+    kept = SMOKE.replace(keep=(20,))
+    monkeypatch.setattr(catalogue, "make", lambda *arguments: kept)
+    call("run", NAME, "--tier", "smoke", "--device", "cpu")
+    assert call("verify", NAME, "--tier", "smoke", "--device", "cpu") == (0, f"{kept.stem}: the same arrays, bit for bit\n")
+    run.find(kept).path.with_suffix(".safetensors").write_bytes(b"torn")
+    assert "safetensors is damaged" in str(call("verify", NAME, "--tier", "smoke", "--device", "cpu")[0])
+
+
 def test_verify_finds_a_record_with_other_outcomes(call, folder):
-    call("run", NAME, "--tier", "smoke")
+    call("run", NAME, "--tier", "smoke", "--device", "cpu")
     found = run.find(SMOKE)
     counts = np.array([[0, 0, 0, 16]] * 2)  # an untrained network extrapolates hardly ever
     record.save(SMOKE.stem, found.origin, found.arrays | {"counts": counts}, None, folder)
-    assert call("verify", NAME, "--tier", "smoke") == (1, f"{SMOKE.stem}: other outcomes at steps [10, 20]\n")
+    assert call("verify", NAME, "--tier", "smoke", "--device", "cpu") == (1, f"{SMOKE.stem}: other outcomes at steps [10, 20]\n")
 
 
 def test_verify_names_a_record_whose_arrays_were_changed(call):
-    call("run", NAME, "--tier", "smoke")
+    call("run", NAME, "--tier", "smoke", "--device", "cpu")
     found = run.find(SMOKE)
     np.savez(found.path.with_suffix(".npz"), **found.arrays | {"loss": found.arrays["loss"] / 2})
-    code, _ = call("verify", NAME, "--tier", "smoke")
+    code, _ = call("verify", NAME, "--tier", "smoke", "--device", "cpu")
     assert re.match(f"localbias: record .*{SMOKE.stem}.npz is damaged: its hash", str(code))
 
 
 def test_verify_without_a_record(call, folder):
-    assert call("verify", NAME, "--tier", "smoke") == (1, f"{SMOKE.stem}: no record to compare with\n")
+    assert call("verify", NAME, "--tier", "smoke", "--device", "cpu") == (1, f"{SMOKE.stem}: no record to compare with\n")
     assert not folder.exists()
 
 

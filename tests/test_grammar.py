@@ -2,12 +2,14 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from functools import cached_property
 
 import pytest
 import torch
 
 from localbias import grammar
-from localbias.grammar import Dyck, Parity, QuarterSum
+from localbias.grammar import Dyck, Grammar, Parity, QuarterSum
 
 SMALL = [Parity(2), Parity(3), Parity(6), Dyck(2), Dyck(6), Dyck(8), QuarterSum()]
 
@@ -197,3 +199,21 @@ def test_make_builds_by_name():
 def test_bad_input_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_rule_of_ones_own_needs_a_support_only():
+    @dataclass(frozen=True)
+    class Palindrome(Grammar):
+        alphabet = ("a", "b", "c")
+        length = 4
+
+        @cached_property
+        def support(self):
+            every = torch.cartesian_prod(*[torch.arange(3)] * 4)
+            return every[(every == every.flip(-1)).all(-1)]
+
+    rule = Palindrome()
+    every = torch.cartesian_prod(*[torch.arange(-1, 4)] * 4)  # unreadable and foreign symbols among them
+    right = (every == every.flip(-1)).all(-1) & (every >= 0).all(-1) & (every < 3).all(-1)
+    assert torch.equal(rule.is_valid(every), right)
+    assert rule.independent_probability(rule.support).sum() == pytest.approx(1 / 9)

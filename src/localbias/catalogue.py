@@ -43,6 +43,11 @@ def tiers(name: str) -> tuple[str, ...]:
     return tuple(tier for tier in TIERS if tier in NETWORKS[EXPERIMENTS[name][0]])
 
 
+def tier_for(name: str, tier: str) -> str:
+    """That tier where the experiment has it, else laptop: a chapter of the paper's tier shows those of ours beside it."""
+    return tier if tier in tiers(name) else "laptop"
+
+
 def smoke_of(experiment: Experiment) -> Experiment:
     """The smoke configuration by which a record of this experiment is fingerprinted."""
     return make(experiment.name, "smoke")
@@ -112,7 +117,7 @@ def _images(name: str, tier: str, seed: int, kind: str, paper_steps: int, **shar
     """What the experiments on images have in common.
 
     Small convolutional and attention networks read their output as v while the loss stays the noise's. The MLP is
-    narrower than the image: it cannot pass the noise on, stays fuzzy with either, and is trained on x0.
+    no wider than the image: it cannot pass the noise on, stays fuzzy with either, and is trained on x0.
     """
     if tier != "paper":
         shared |= dict(reads="x0", target="x0") if kind == "mlp" else dict(reads="v")

@@ -104,6 +104,8 @@ def _fits(value: Any, spec: Any) -> bool:
         return type(value) in (int, float)  # papermill reads "-p rate 1" as an int
     if isinstance(spec, type):
         return type(value) is spec
+    if isinstance(spec, range):
+        return type(value) is int and value in spec  # of anything else Python would ask every number of the range
     return value in spec and type(value) is type(spec[spec.index(value)])
 
 

@@ -61,7 +61,7 @@ def verify(names: Names, tier: Tier = "laptop", seed: Seeds = [0], device: Devic
                 differs = True
                 continue
             with tempfile.TemporaryDirectory() as folder:
-                again = run.run(asked, device, Path(folder), Path(folder))
+                again = run.run(asked, device, Path(folder) / "records", Path(folder) / "runs")
                 same, what = run.compare(stored, again)
             typer.echo(f"{asked.stem}: {what}")
             differs |= not same

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from localbias.outcome import OUTCOMES, Outcomes, share_over_seeds
+from localbias.outcome import OUTCOMES, Outcomes, readable_share
 
 # Okabe & Ito's palette, told apart by all common kinds of colour vision.
 COLOURS = dict(zip(OUTCOMES, ("#777777", "#D55E00", "#0072B2", "#009E73")))
@@ -94,20 +94,17 @@ def outcome_panels(
 def against_chance(ends: Mapping[str, tuple[np.ndarray, Sequence[float]]]) -> Figure:
     """Of the readable samples at the end of training, how many are valid and how many extrapolate, against chance.
 
-    ends  experiment -> (counts int [seeds, 4], chance [4]); seeds without a readable sample are left out
+    ends  experiment -> (counts int [seeds, 4], chance [4])
     """
     figure, panels = plt.subplots(1, 2, figsize=(9.2, 0.34 * len(ends) + 1.5), sharey=True)
-    shown = {"valid": slice(2, 4), "valid and never seen": slice(3, 4)}
-    for axis, (title, columns), colour in zip(panels, shown.items(), (COLOURS["in dataset"], COLOURS["extrapolation"])):
+    shown = {"valid": [2, 3], "valid and never seen": [3]}
+    for axis, (title, outcomes), colour in zip(panels, shown.items(), (COLOURS["in dataset"], COLOURS["extrapolation"])):
         for row, (counts, chance) in enumerate(ends.values()):
-            readable = counts[:, 1:].sum(1)
-            counts, readable = counts[readable > 0], readable[readable > 0]
-            level = sum(chance[columns])
+            level = sum(chance[k] for k in outcomes)
             axis.plot([level, level], [row - 0.33, row + 0.33], color="black", linewidth=2.2, label="chance")
-            if len(counts):
-                mean, low, high = share_over_seeds(counts[:, columns].sum(1), readable)
-                axis.plot([low, high], [row, row], color=colour, linewidth=3, alpha=0.45)
-                axis.plot(mean, row, "o", color=colour, label="mean and interval over the seeds")
+            mean, low, high = readable_share(counts, outcomes)
+            axis.plot([low, high], [row, row], color=colour, linewidth=3, alpha=0.45)
+            axis.plot(mean, row, "o", color=colour, label="mean and interval over the seeds")
         axis.set(title=title, xlabel="share of readable samples", xlim=(-0.02, 1.02))
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     panels[0].set_yticks(range(len(ends)), ends)

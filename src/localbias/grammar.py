@@ -16,7 +16,10 @@ ENUMERABLE = 2**22  # strings; beyond that the support no longer fits comfortabl
 
 @dataclass(frozen=True)
 class Grammar:
-    """A uniform law over a finite set of strings of one length."""
+    """A uniform law over a finite set of strings of one length.
+
+    A rule of one's own is a subclass with `alphabet`, `length` and `support`; all the rest follows.
+    """
 
     alphabet: ClassVar[tuple[str, ...]]
     length: ClassVar[int]
@@ -40,7 +43,9 @@ class Grammar:
         return known & self._keeps_rule(tokens)
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} does not say what its rule is")
+        """The rule itself, for tokens [..., L] of the alphabet: here, to be in the support. Parity and others know faster ways."""
+        place = len(self.alphabet) ** torch.arange(self.length - 1, -1, -1)
+        return torch.isin((tokens.clamp_min(0) * place).sum(-1), (self.support * place).sum(-1))
 
     def marginals(self) -> Tensor:
         """P(symbol i is k): float64 [L, K]."""

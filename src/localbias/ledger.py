@@ -1,7 +1,7 @@
 """The ledger: what the paper says beside what the records say, one row a claim, read from book/claims.yml.
 
 A claim names the experiments that speak to it and the quantity that is read from their records; the number, its
-interval and the verdict are computed here and stand nowhere else. Free of torch: the book's build imports it.
+interval and the verdict are computed here and stand nowhere else.
 """
 
 from pathlib import Path
@@ -11,8 +11,10 @@ import yaml
 
 from localbias import record
 from localbias.outcome import OUTCOMES, share_over_seeds
+from localbias.record import Record
 
 CLAIMS = record.ROOT / "book" / "claims.yml"
+SEEDS = (0, 1, 2)  # that the book commits; a reader's own runs do not change what it says
 QUANTITIES = ("last", "highest", "first_below")
 
 
@@ -25,25 +27,15 @@ def rows(claims: Path = CLAIMS, folder: Path = record.FOLDER) -> list[dict[str, 
     return [_row(entry, folder) for entry in yaml.safe_load(claims.read_text())]
 
 
-def table(*ids: str, claims: Path = CLAIMS, folder: Path = record.FOLDER) -> str:
-    """The rows of those claims (all, if none is named) as a Markdown table. ValueError for an unknown id."""
-    known = {row["id"]: row for row in rows(claims, folder)}
-    unknown = set(ids) - known.keys()
-    if unknown:
-        raise ValueError(f"unknown claim {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    lines = ["| where | the paper says | we find | |", "|---|---|---|---|"]
-    for row in (known[i] for i in ids or known):
-        lines.append(f"| {row['where']} | {row['says']} | {row['finds']} | *{row['verdict']}.* {row['why']} |")
-    return "\n".join(lines)
-
-
 def _row(entry: dict, folder: Path) -> dict[str, str]:
     try:
         measures, (low, high) = entry["measure"], entry["expects"]
-        found = [sentence for measure in measures for sentence in _findings(measure, folder)]
+        for measure in measures:
+            _check(**measure)
         row = {name: str(entry[name]).strip() for name in ("id", "where", "says", "why")}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"claim {entry.get('id', entry)!r} in the ledger is malformed: {error!r}") from None
+    found = [sentence for measure in measures for sentence in _findings(measure, folder)]
     overlaps = {bool(a <= high and b >= low) for _, a, b in found}
     verdict = {frozenset(): "no record", frozenset({True}): "agrees", frozenset({False}): "differs"}
     return row | {
@@ -52,18 +44,30 @@ def _row(entry: dict, folder: Path) -> dict[str, str]:
     }
 
 
+def _check(experiment: str, outcome: list[str], quantity: str = "last", level: float = 0.0) -> None:
+    """ValueError where a measure names an outcome or a quantity that there is not."""
+    for name, known in [(o, OUTCOMES) for o in outcome] + [(quantity, QUANTITIES)]:
+        if name not in known:
+            raise ValueError(f"{name!r}; allowed: {', '.join(known)}")
+
+
+def recorded(experiment: str, tier: str, folder: Path) -> list[Record]:
+    """The records of an experiment of the catalogue, as it stands now, for the book's seeds."""
+    from localbias import catalogue, run  # with torch, which the rest of this module does without
+
+    if tier not in catalogue.tiers(experiment):
+        return []
+    found = (run.find(catalogue.make(experiment, tier, seed), folder) for seed in SEEDS)
+    return [one for one in found if one]
+
+
 def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
     """A sentence, a low and a high end for each tier that has records of the measure's experiment."""
     experiment, quantity = measure["experiment"], measure.get("quantity", "last")
-    if quantity not in QUANTITIES:
-        raise ValueError(f"quantity {quantity!r}; allowed: {', '.join(QUANTITIES)}")
-    unknown = set(measure["outcome"]) - set(OUTCOMES)
-    if unknown:
-        raise ValueError(f"outcome {', '.join(unknown)}; allowed: {', '.join(OUTCOMES)}")
     columns = [OUTCOMES.index(name) for name in measure["outcome"]]
     findings = []
     for tier in ("laptop", "paper"):
-        runs = record.every(f"{experiment}-{tier}-s*", folder)
+        runs = recorded(experiment, tier, folder)
         if not runs:
             continue
         steps = runs[0].arrays["step"]

@@ -108,6 +108,16 @@ def share_over_seeds(count: np.ndarray, n: np.ndarray) -> tuple[float, float, fl
     return float(shares.mean()), float(min(low, shares.min())), float(max(high, shares.max()))
 
 
+def readable_share(counts: np.ndarray, outcomes: list[int]) -> tuple[float, float, float]:
+    """The share of those outcomes (indices) among readable samples, over seeds: counts [seeds, 4] -> mean, low, high.
+
+    Seeds without a readable sample are left out; NaN where none has one.
+    """
+    readable = counts[:, 1:].sum(1)
+    counts, readable = counts[readable > 0], readable[readable > 0]
+    return share_over_seeds(counts[:, outcomes].sum(1), readable) if len(counts) else (np.nan,) * 3
+
+
 def wilson(count: np.ndarray | int, n: np.ndarray | int, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """The score interval of a proportion of `count` in `n` (arrays broadcast): (low, high).
 

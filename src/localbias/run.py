@@ -32,7 +32,11 @@ def find(experiment: Experiment, folder: Path = record.FOLDER) -> Record | None:
     if not path.exists():
         return None
     found = record.load(path)
-    if from_configuration(found.experiment).key != experiment.key:
+    try:
+        key = from_configuration(found.experiment).key
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"record {path} is damaged: its configuration is not one ({error!r})") from None
+    if key != experiment.key:
         raise ValueError(f"record {path} holds another configuration than its name says; delete it to run again")
     return found
 
@@ -55,10 +59,12 @@ def fingerprint(experiment: Experiment) -> dict[str, float]:
 
 
 def _run(experiment: Experiment, device: torch.device, folder: Path, runs: Path) -> Record:
-    from localbias.catalogue import smoke_of  # the catalogue is made of experiments
+    from localbias import catalogue  # which is made of experiments
 
     setup = Setup(experiment)
-    code, numbers = _code_version(), fingerprint(smoke_of(experiment))  # of the code as it is before a long training
+    # Of the code as it is before a long training. An experiment of one's own has no smoke configuration.
+    code, known = _code_version(), experiment.name in catalogue.EXPERIMENTS
+    numbers = fingerprint(catalogue.smoke_of(experiment)) if known else None
     checkpoint = runs / f"{experiment.stem}.safetensors"
     state, arrays = _train(setup, device, checkpoint)
     seconds = float(arrays.pop("seconds"))
@@ -172,7 +178,10 @@ def compare(stored: Record, again: Record) -> tuple[bool, str]:
     every measured step the 99 % Wilson intervals of all four outcomes overlap.
     """
     counts, counts_again = stored.arrays["counts"], again.arrays["counts"]  # reading them checks them against the hash
-    if stored.origin["arrays_sha256"] == again.origin["arrays_sha256"]:
+    for one in (stored, again):
+        if one.origin["weights_sha256"]:
+            one.weights  # likewise
+    if all(stored.origin[name] == again.origin[name] for name in ("arrays_sha256", "weights_sha256")):
         return True, "the same arrays, bit for bit"
     low, high = outcome.Outcomes(counts).intervals(0.99)
     low_again, high_again = outcome.Outcomes(counts_again).intervals(0.99)

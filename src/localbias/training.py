@@ -21,7 +21,9 @@ from localbias.files import write_atomically
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: Adam on E‖ε − ε̂‖², every noise level alike (§3.1).
+    """How a network is trained: Adam on the mean squared error of the denoiser's target, every noise level alike.
+
+    With the target "noise" that is the paper's loss, E‖ε − ε̂‖² (§3.1).
 
     steps   optimizer steps; batch signals in each
     rate    Adam's learning rate (the paper's is 8e-5), reached linearly over `warmup` steps
@@ -63,7 +65,7 @@ class State:
     """Where a training stands after `step` steps.
 
     denoiser  the network being trained;  average  its averaged copy (the same object where ema = 0)
-    loss      the last batch's mean squared error of the noise
+    loss      the last batch's mean squared error of the denoiser's target
     """
 
     denoiser: Denoiser
@@ -159,10 +161,13 @@ def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         part, rest = name.split(".", 1)
         parts[part][rest] = tensor
-    state.denoiser.load_state_dict(parts["network"])
-    if state.average is not state.denoiser:
-        state.average.load_state_dict(parts["average"])
-    _restore_moments(state.optimizer, parts["optimizer"])
+    try:
+        state.denoiser.load_state_dict(parts["network"])
+        if state.average is not state.denoiser:
+            state.average.load_state_dict(parts["average"])
+        _restore_moments(state.optimizer, parts["optimizer"])
+    except RuntimeError as error:  # the code that builds the network has changed since
+        raise ValueError(f"checkpoint {path} does not fit the network ({error}); delete it to start afresh") from None
     state.step, state.loss = int(header["step"]), json.loads(header["loss"])
     return parts["array"]
 
