@@ -1,6 +1,6 @@
 """Signals to tokens: which symbol every cell shows, or −1 where a careful reader would not say.
 
-Symbols with one exemplar are read by their distance to the templates. Digits are read by a small network with an
+Symbols with one exemplar are read by their distance to the templates. Other digits are read by a small network with an
 eleventh class, "unreadable"; `python -m localbias.decode SIDE` trains the ones that the package ships.
 """
 
@@ -28,14 +28,15 @@ def read(renderer: Renderer, signals: Tensor) -> Tensor:
 
 
 def decoder(renderer: Renderer) -> Decoder:
-    """The decoder of a renderer's signals: `DigitReader` for digits, `Templates` where a symbol has one exemplar.
+    """The decoder of a renderer's signals: `Templates` where a symbol has one exemplar, `DigitReader` for other digits.
 
-    ValueError where neither applies.
+    Where the data hold one image of each digit, closeness to it is the stricter test: the network reads digits out of
+    strokes that are none, since nobody can show it everything that is not a digit. ValueError where neither applies.
     """
-    if isinstance(renderer, Digits):
-        return DigitReader(renderer, *shipped_reader(min(renderer.height, 28)))
     if renderer.pool.shape[1] == 1:
         return Templates(renderer)
+    if isinstance(renderer, Digits):
+        return DigitReader(renderer, *shipped_reader(min(renderer.height, 28)))
     raise ValueError(f"no decoder for {type(renderer).__name__} with {renderer.pool.shape[1]} exemplars a symbol; "
                      "allowed: Digits, or one exemplar a symbol")
 
