@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from localbias import assets, decode
-from localbias.grammar import Parity
+from localbias.grammar import Parity, QuarterSum
 from localbias.reader import examples, shipped_reader, spoil, train_reader
 from localbias.render import Digits, Glyphs, Renderer, Scalars
 
@@ -131,16 +131,16 @@ def test_what_shows_no_digit_is_refused(side, reader):
 
 @pytest.mark.parametrize("size", [28, 56, 64, 96])
 def test_digits_are_read_in_their_quarters(size):
-    renderer = Digits(size)
+    renderer = Digits(size, exemplars=20)  # several: one would be read by its template
     tokens = torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 8]])
-    signals = renderer(tokens)
+    signals = renderer.draw(tokens, torch.zeros_like(tokens))
     assert torch.equal(decode.read(renderer, signals), tokens)
     signals[1] = signals[1].where(~renderer.region(2), -1.0)
     tokens[1, 2] = -1
     assert torch.equal(decode.read(renderer, signals), tokens)
 
 
-@pytest.mark.parametrize("renderer", [Scalars(3), Glyphs((2, 2), (16, 16)), Digits(28)], ids=repr)
+@pytest.mark.parametrize("renderer", [Scalars(3), Glyphs((2, 2), (16, 16)), Digits(28), Digits(28, exemplars=2)], ids=repr)
 def test_no_signals_and_wrong_signals(renderer):
     assert decode.read(renderer, torch.empty(0, *renderer.shape)).shape == (0, renderer.length)
     with pytest.raises(ValueError, match="shape"):
@@ -153,7 +153,7 @@ def test_decoder_refuses_what_it_cannot_read():
     with pytest.raises(ValueError, match="Renderer with 2 exemplars"):
         decode.decoder(Renderer(torch.rand(2, 2, 3, 3), (1, 2)))
     with pytest.raises(ValueError, match="20 pixels.*14, 28"):
-        decode.decoder(Digits(40))
+        decode.decoder(Digits(40, exemplars=2))
     with pytest.raises(ValueError, match="2 symbols"):
         decode.DigitReader(Scalars(3), torch.nn.Identity(), 0.5)
     with pytest.raises(ValueError, match="distinct"):
@@ -192,3 +192,13 @@ def test_training_learns():
 def test_training_follows_its_seed():
     runs = [train_reader(14, steps=3, seed=seed, batch=8)[1] for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_digits_of_one_exemplar_are_read_by_template_at_any_size():
+    for size in (28, 40, 64):
+        renderer = Digits(size)
+        strings = QuarterSum().support
+        assert torch.equal(decode.read(renderer, renderer(strings)), strings)
+        strokes = renderer(strings[:50])
+        strokes[..., : size // 4, :] = -1.0  # the upper half of the upper digits is missing
+        assert (decode.read(renderer, strokes)[:, :2] == strings[:50, :2]).double().mean() < 0.5

@@ -175,7 +175,7 @@ def _outcome_legend(figure: Figure) -> None:
 
 def decoding(tables: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """How a decoder reads under noise, a panel a title: `tables` maps a title to what `decode.accuracy` returns."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables), 2.9), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(tables), figsize=(min(4.6 * len(tables), 9.4), 2.9), sharey=True, squeeze=False)
     looks = {"right": (CYCLE[0], "^"), "refused": ("#777777", "s"), "wrong": (CYCLE[1], "o")}
     for axis, (title, table) in zip(axes[0], tables.items()):
         for name, (colour, marker) in looks.items():
