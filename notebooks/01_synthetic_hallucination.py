@@ -248,17 +248,19 @@ if tier == "laptop" and seed == 0:
 # independent coin tosses; training strings and strings it has never seen come equally often *per string*. This is the
 # paper's hallucination phase, and our UNet does not leave it in the steps it has. The dense network behaves like the one on scalars:
 # by the time its symbols are readable, held-out strings are already rare.
+#
+# The outcomes at the end of each training: mean over the seeds, and their range.
 
 # %% tags=["hide-input"]
 def ends(name, records):
     merged = outcome.Outcomes(np.stack([r.arrays["counts"] for r in records]))
     mean, low, high = (bound[-1] for bound in merged.over_seeds())
-    shares = ", ".join(f"{kind} {m:.0%} ({a:.0%} to {b:.0%})" for kind, m, a, b in zip(outcome.OUTCOMES, mean, low, high))
+    shares = " | ".join(f"{m:.0%} ({a:.0%}–{b:.0%})" for m, a, b in zip(mean, low, high))
     origin = records[0].origin
     minutes = np.mean([r.origin["seconds"] for r in records]) / 60
     return f"| `{name}` | {origin['parameters']:,} | {records[0].arrays['step'][-1]:,} | {minutes:.0f} | {shares} |"
 
-head = "| experiment | parameters | steps | minutes | outcomes at the end: mean (range of the seeds) |\n|---|---|---|---|---|\n"
+head = f"| experiment | parameters | steps | minutes | {' | '.join(outcome.OUTCOMES)} |\n|---|---|---|---|---|---|---|---|\n"
 Markdown(head + "\n".join(ends(name, records) for name, records in ({"parity-8-scalars": scalars} | glyphs).items()))
 
 # %% [markdown]
