@@ -373,10 +373,10 @@ plt.show()
 # %% [markdown]
 # ## What to take along
 #
-# - A sharp sample is no sign of a correct one. The UNet and the DiT pass through a phase in which every symbol is perfect
-#   and every string is random, with the very shares of independent symbols.
+# - A sharp sample is no sign of a correct one. In the UNet, and with more unreadable digits in the DiT, symbols become
+#   sharp while strings stay random, with the very shares of independent symbols.
 # - What follows, where something follows, is not the rule but the training set: the scalars and the dense networks come to
-#   favour training strings, and held-out strings fall *below* chance. Nothing here extrapolates.
+#   favour training strings, and held-out strings fall *below* chance. Nowhere do they rise above it.
 # - Compare with chance, always. "20 % valid" would be far *above* chance for Quarter-MNIST and far *below* it for parity.
 #
 # The paper's explanation is that the network looks only at the symbol's own place. That can be measured: it is what
