@@ -389,12 +389,12 @@ plt.show()
 # on the averaged weights where there is an average.
 
 # %% tags=["hide-input"]
-def settings(name, found):
-    e = found.experiment
+def settings(name):
+    e = made(name).configuration
     t, s, d = e["training"], e["sampling"], e["schedule"]
     return (f"| `{name}` | {e['tier']} | {e['n_train']:,}, {e['rendering']} | {e['reads']}, {e['target']} | {t['steps']:,} × {t['batch']} | "
             f"{t['rate']:g}, {t['decay']} | {t['ema'] or 'none'} | {d['kind']}, {d['steps']:,} | {s['samples']} in {s['steps']} steps, η = {s['eta']:g}, clamp {s['clamp']} |")
 
 top = ("| experiment | tier | training strings | output read as, loss on | steps × batch | rate | average | β, T | samples |\n"
        "|---|---|---|---|---|---|---|---|---|\n")
-Markdown(top + "\n".join(settings(name, records[0]) for name, records in every.items()))
+Markdown(top + "\n".join(map(settings, every)))
