@@ -80,3 +80,9 @@ def test_against_chance_counts_readable_samples_only():
         points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
         chances = [line.get_xdata()[0] for line in axes.lines if line.get_label() == "chance"]
         assert points == pytest.approx([mean, np.nan], nan_ok=True) and chances == pytest.approx([level, level])
+
+
+def test_strips_mark_the_samples_that_they_show():
+    figure = figures.scalar_strips(np.zeros((1, 3, 8), np.uint8), np.array([[3, 0, 1, 2, 2, 2]]), ["end"])
+    marks = [to_hex(line.get_color()).upper() for line in figure.axes[0].lines]
+    assert marks == [figures.COLOURS[OUTCOMES[k]] for k in (3, 0, 1)]

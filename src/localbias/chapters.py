@@ -157,6 +157,7 @@ def _execute(source: Path, root: Path) -> str:
         reads = Path(scratch) / "reads"
         reads.touch()
         os.environ[READS] = str(reads)
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads on shared cores wait for each other
         try:
             # In the notebook's folder, as nbval's kernel is. Its progress bars and warnings show as it runs.
             nb = papermill.execute_notebook(

@@ -44,7 +44,7 @@ def outcome_curves(axes: Axes, steps: Sequence[int], counts: np.ndarray, chance:
             axes.axhline(chance[k], color=colour, linestyle=(0, (4, 3)), linewidth=1)
     axes.set(xscale="log", xlabel="training step", ylabel="share of samples", ylim=(-0.02, 1.02))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if steps[-1] < 100 * steps[0] else (1,)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
@@ -144,7 +144,7 @@ def scalar_strips(samples: np.ndarray, outcomes: np.ndarray, titles: Sequence[st
     figure, axes = plt.subplots(1, len(samples), figsize=(9, 3.4), squeeze=False, sharey=True)
     for axis, strips, kinds, title in zip(axes[0], samples, outcomes, titles):
         picture = axis.imshow(strips / 127.5 - 1, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
-        for row, kind in enumerate(kinds):
+        for row, (_, kind) in enumerate(zip(strips, kinds)):
             axis.plot(strips.shape[1] - 0.05, row, MARKERS[OUTCOMES[kind]], color=COLOURS[OUTCOMES[kind]], clip_on=False)
         axis.set(title=title, xlabel="symbol", xticks=range(strips.shape[1]), yticks=[])
         axis.grid(visible=False)
