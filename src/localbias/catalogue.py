@@ -19,7 +19,7 @@ NETWORKS = {
     },
     "dit": {
         "smoke": dict(kind="dit", width=16, depth=1, heads=2, patch=7),
-        "laptop": dict(kind="dit", width=96, depth=4, heads=4, patch=7),  # half a digit: with 4, fuzzy for minutes more
+        "laptop": dict(kind="dit", width=96, depth=4, heads=4, patch=7),  # a patch is half a digit wide
         "paper": dict(kind="dit"),
     },
 }
@@ -117,7 +117,7 @@ def _images(name: str, tier: str, seed: int, kind: str, paper_steps: int, **shar
     """What the experiments on images have in common.
 
     Small convolutional and attention networks read their output as v while the loss stays the noise's. The MLP is
-    no wider than the image: it cannot pass the noise on, stays fuzzy with either, and is trained on x0.
+    no wider than the image: read as v it stays fuzzy in these minutes, so it is trained on x0.
     """
     if tier != "paper":
         shared |= dict(reads="x0", target="x0") if kind == "mlp" else dict(reads="v")
