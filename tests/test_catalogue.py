@@ -35,7 +35,7 @@ def test_what_the_paper_trains_has_a_paper_tier_and_nothing_else():
     assert {"parity-8-unet", "parity-16-unet", "quarter-unet-470", "quarter-dit-470"} <= set(PAPER)
     for name in NAMES:
         kind = catalogue.make(name).network["kind"]
-        assert catalogue.tiers(name) == (TIERS if kind in ("unet", "dit") else TIERS[:2])
+        assert catalogue.tiers(name) == (TIERS if kind in ("unet", "dit") and name not in catalogue.OURS else TIERS[:2])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -71,25 +71,29 @@ class Schedule:
         return signal * x0 + spread * noise
 
     def convert(self, prediction: Tensor, x_t: Tensor, t: Tensor | int, source: str, target: str) -> Tensor:
-        """A prediction of `source` as one of `target`, each of "noise" (ε), "x0" or "v" = √ᾱ ε − √(1−ᾱ) x_0.
+        """A prediction of `source` as one of `target`, each of "noise" (ε), "x0" or "v" = √ᾱ ε − √(1−ᾱ) x_0."""
+        a, b = self.affine(t, source, target, x_t)
+        return prediction if source == target else a * x_t + b * prediction
 
-        Given x_t each determines the others, by x_t = √ᾱ x_0 + √(1−ᾱ) ε: target = a·x_t + b·prediction.
+    def affine(self, t: Tensor | int, source: str, target: str, like: Tensor) -> tuple[Tensor, Tensor]:
+        """a and b of target = a·x_t + b·source, shaped to multiply `like` [B, …] and in its dtype.
+
+        Given x_t each of the three quantities determines the others, by x_t = √ᾱ x_0 + √(1−ᾱ) ε. So the Jacobian of
+        one prediction is a·I + b·J of the other. ValueError for an unknown target.
         """
         for name in (source, target):
             if name not in TARGETS:
                 raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
-        if source == target:
-            return prediction
-        c, s = self.scales(t, x_t)  # √ᾱ and √(1−ᾱ), the cosine and sine of one angle
-        a, b = {
+        c, s = self.scales(t, like)  # √ᾱ and √(1−ᾱ), the cosine and sine of one angle
+        same = (torch.zeros_like(c), torch.ones_like(c))
+        return {
             ("noise", "x0"): (1 / c, -s / c),
             ("noise", "v"): (-s / c, 1 / c),
             ("x0", "noise"): (1 / s, -c / s),
             ("x0", "v"): (c / s, -1 / s),
             ("v", "noise"): (s, c),
             ("v", "x0"): (c, -s),
-        }[source, target]
-        return a * x_t + b * prediction
+        }.get((source, target), same)
 
     def predict(self, denoiser: Callable, x_t: Tensor, t: Tensor | int, target: str) -> Tensor:
         """What a denoiser says at (x_t, t), as a prediction of `target`."""

@@ -4,14 +4,16 @@ import copy
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from localbias import decode, diffusion, grammar, networks, record, render
-from localbias.diffusion import Denoiser, Schedule
+from localbias import decode, diffusion, grammar, networks, record, reference, render
+from localbias.diffusion import Denoiser, Reverse, Schedule
+from localbias.probe import Probing
 from localbias.training import Training, random_generator
 
 TIERS = ("smoke", "laptop", "paper")
@@ -49,6 +51,8 @@ class Experiment:
     reads       what the network's output is read as: "noise", "v" or "x0"
     target      what the loss compares, whatever the output is read as: the paper's compares the noise (§3.1)
     measure_at  steps at which outcomes are measured;  keep  those of them whose weights are kept
+    probing     how locality is measured, at the same steps and before training; None for not at all
+    also        other ways of sampling the trained network
     """
 
     name: str
@@ -66,6 +70,8 @@ class Experiment:
     target: str = "noise"
     schedule: Schedule = field(default_factory=Schedule)
     sampling: Sampling = field(default_factory=Sampling)
+    probing: Probing | None = None
+    also: tuple[Sampling, ...] = ()
 
     def __post_init__(self):
         if self.tier not in TIERS:
@@ -77,8 +83,9 @@ class Experiment:
                 raise ValueError(f"{name}={getattr(self, name)!r}; allowed: {', '.join(diffusion.TARGETS)}")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed={self.seed!r}; allowed: whole numbers from 0")
-        if not 2 <= self.sampling.steps <= self.schedule.steps:
-            raise ValueError(f"sampling.steps={self.sampling.steps}; allowed: 2 to schedule.steps={self.schedule.steps}")
+        for how in (self.sampling, *self.also):
+            if not 2 <= how.steps <= self.schedule.steps:
+                raise ValueError(f"sampling.steps={how.steps}; allowed: 2 to schedule.steps={self.schedule.steps}")
         if list(self.measure_at) != sorted(set(self.measure_at)) or not self.measure_at:
             raise ValueError(f"measure_at={self.measure_at}; allowed: rising steps, at least one")
         if self.measure_at[0] < 1 or self.measure_at[-1] > self.training.steps:
@@ -144,14 +151,28 @@ class Setup:
             network = networks.make(shape=self.renderer.shape, **self.experiment.network)
         return Denoiser(network, self.schedule, self.experiment.reads, self.experiment.target)
 
-    @torch.no_grad()
+    @cached_property
+    def references(self) -> dict[str, reference.Reference]:
+        """The exact denoisers of these data, by name, in the order of `reference.NAMES`."""
+        return {
+            "marginals": reference.marginals(self.grammar, self.renderer, self.schedule),
+            "rule": reference.rule(self.grammar, self.renderer, self.schedule),
+            "train": reference.train(self.train_strings, self.renderer, self.schedule, self.exemplars),
+        }
+
     def sample(self, denoiser: Callable, device: str | torch.device = "cpu") -> Tensor:
         """Signals [samples, *shape] of a denoiser on that device, from the same starting noise whatever the denoiser."""
-        how = self.experiment.sampling
+        return diffusion.last(self.reverse(denoiser, device))
+
+    @torch.no_grad()
+    def reverse(
+        self, denoiser: Callable, device: str | torch.device = "cpu", how: Sampling | None = None
+    ) -> Iterator[Reverse]:
+        """The steps from noise to the signals of `sample`; `how` in another way than the experiment's."""
+        how = how or self.experiment.sampling
         generator = random_generator("sample", self.experiment.seed)
         x_T = torch.randn(how.samples, *self.renderer.shape, generator=generator).to(device)
-        states = diffusion.ddim(denoiser, self.schedule, x_T, how.steps, how.eta, how.clamp, generator)
-        return diffusion.last(states)
+        yield from diffusion.ddim(denoiser, self.schedule, x_T, how.steps, how.eta, how.clamp, generator)
 
     def data_hash(self) -> str:
         """SHA-256 of the training strings, their exemplars and the pool they are drawn from."""
@@ -167,6 +188,9 @@ def from_configuration(configuration: dict) -> Experiment:
     parts |= {"training": Training(**parts["training"]), "schedule": Schedule(**parts["schedule"])}
     parts |= {"sampling": Sampling(**parts["sampling"])}
     parts |= {name: tuple(parts[name]) for name in ("measure_at", "keep")}
+    parts["also"] = tuple(Sampling(**how) for how in parts.get("also", ()))
+    if probing := parts.get("probing"):
+        parts["probing"] = Probing(**probing | {name: tuple(probing[name]) for name in ("levels", "closer")})
     return Experiment(**parts)
 
 
@@ -177,5 +201,11 @@ def _beyond_defaults(part) -> dict:
         value = getattr(part, f.name)
         default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
         if default is dataclasses.MISSING or value != default:
-            found[f.name] = _beyond_defaults(value) if dataclasses.is_dataclass(value) else value
+            found[f.name] = _plain(value)
     return found
+
+
+def _plain(value):
+    if dataclasses.is_dataclass(value):
+        return _beyond_defaults(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -13,6 +13,8 @@ rule and train know how cells depend on each other; marginals and patches are wh
 them. All are computed in float64 and returned in x_t's dtype, on its device, and are differentiable in x_t.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -21,6 +23,7 @@ from localbias.diffusion import Schedule
 from localbias.grammar import Grammar
 from localbias.render import Renderer
 
+NAMES = ("marginals", "rule", "train")  # the order in which records hold them
 CHUNK = 2**23  # float64 numbers in the largest table of one pass: 64 MiB
 
 
@@ -137,6 +140,24 @@ def patches(strings: Tensor, renderer: Renderer, schedule: Schedule, exemplars: 
     letters, pool = _letters(strings, renderer, exemplars)
     weights = torch.stack([column.bincount(minlength=len(pool)) for column in letters.T]) / len(letters)
     return Cells(weights, pool, renderer, schedule)
+
+
+def gap(better: Reference, worse: Callable, x0: Tensor, t: int, generator: torch.Generator | None = None) -> Tensor:
+    """Mean squared distance per number of two denoisers' x̂0 at noised x0 [n, *shape]: float64, one value a signal [n].
+
+    Where x0 follows the law of `better`, its mean is the excess loss of `worse` over the optimum: E‖x̂0 − x0‖² is least
+    for E[x0 | x_t], and larger for any other x̂0 by its distance from that. Where rule and marginals differ so, and only
+    there, can a denoiser know the rule.
+    """
+    x0 = x0.double()
+    x_t = better.schedule.add_noise(x0, torch.randn(x0.shape, generator=generator, dtype=x0.dtype), t)
+    return (better(x_t, t) - better.schedule.predict(worse, x_t, t, "x0")).square().flatten(1).mean(1)
+
+
+def band(levels: Tensor, gaps: Tensor, share: float = 0.1) -> tuple[float, float]:
+    """The noise levels from the first to the last at which the gap is at least `share` of its largest."""
+    inside = levels[gaps >= share * gaps.max()]
+    return inside.min().item(), inside.max().item()
 
 
 def _letters(strings: Tensor, renderer: Renderer, exemplars: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -14,9 +14,10 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from localbias import outcome, record, reference
-from localbias.diffusion import Denoiser
+from localbias import outcome, record
+from localbias.diffusion import Denoiser, last
 from localbias.experiment import Experiment, Setup, from_configuration
+from localbias.probe import Probe
 from localbias.record import Record
 from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
 
@@ -55,6 +56,9 @@ def fingerprint(experiment: Experiment) -> dict[str, float]:
     _, arrays = _train(Setup(experiment), torch.device("cpu"), None)
     losses, samples = arrays["loss"].double(), arrays["samples"][-1].double()
     numbers = {"loss_first": losses[0], "loss_last": losses[-1], "samples_mean": samples.mean(), "samples_std": samples.std()}
+    if experiment.probing:
+        _, inside, total = arrays["ldr"][-1].double().mean(-2).T
+        numbers |= {"ldr": (inside / total).mean(), "excess": arrays["excess"][-1].mean()}
     return {name: round(float(number), 6) for name, number in numbers.items()}
 
 
@@ -99,13 +103,19 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
 
     step int [M] · counts int [M, 4] outcomes in the order of outcome.OUTCOMES · tokens int8 [M, samples, L] ·
     samples uint8 [M, 16, *shape], −1 … 1 as 0 … 255 · loss float32 [≤ 200], means over equal stretches of training ·
-    seconds [] · weights.<step>.<parameter> float16 at the steps that are kept
+    seconds [] · weights.<step>.<parameter> float16 at the steps that are kept ·
+    also int [A, 4] outcomes after the last step, one row for each other way of sampling ·
+    with probing, those of `Probe`: `along` with a first axis [1 + M], before training and at the measured steps
     """
     experiment, config = setup.experiment, setup.experiment.training
     state = State.fresh(setup.denoiser().to(device), config)
     arrays: dict[str, Tensor] = {"loss": torch.zeros(config.steps), "seconds": torch.zeros((), dtype=torch.float64)}
     if checkpoint and checkpoint.exists():
         arrays = load_checkpoint(checkpoint, state, experiment.key)
+    probe = Probe(setup) if experiment.probing else None
+    if probe and not state.step:
+        arrays |= probe.constants()
+        _append(arrays, probe.along(state.average.eval()))
     bar = tqdm(total=config.steps, initial=state.step, desc=experiment.stem, unit="step", disable=checkpoint is None)
     saved = time.monotonic()
     with bar:
@@ -113,45 +123,58 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
             bar.update()
             arrays["loss"][state.step - 1] = state.loss
             if state.step in experiment.measure_at:
-                _measure(setup, state, arrays)
+                _measure(setup, probe, state, arrays)
                 bar.set_postfix_str(_summary(arrays["counts"][-1]))
             now = time.monotonic()
             if checkpoint and now - saved > SAVE_EVERY and state.step < config.steps:
                 arrays["seconds"] += now - saved
                 saved = now
                 save_checkpoint(checkpoint, state, experiment.key, arrays)
+    _measure_end(setup, probe, state, arrays)
     arrays["seconds"] += time.monotonic() - saved
     width = -(-config.steps // LOSS_POINTS)
     arrays["loss"] = torch.stack([stretch.mean() for stretch in arrays["loss"].split(width)])
     return state, arrays
 
 
-def _measure(setup: Setup, state: State, arrays: dict[str, Tensor]) -> None:
-    """Append what samples of the averaged network look like at this step."""
-    signals = setup.sample(state.average.eval(), next(state.average.parameters()).device)
-    state.average.train()
+def _measure(setup: Setup, probe: Probe | None, state: State, arrays: dict[str, Tensor]) -> None:
+    """Append what samples of the averaged network look like at this step, and how locally it works."""
+    denoiser = state.average.eval()
+    signals = setup.sample(denoiser, next(denoiser.parameters()).device)
     tokens = setup.decoder(signals).cpu()
     counts = torch.from_numpy(outcome.tally(tokens, setup.grammar, setup.train_strings).counts)
     pixels = ((signals[:SHOWN].cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    for name, row in {
-        "step": torch.tensor(state.step), "counts": counts, "tokens": tokens.to(torch.int8), "samples": pixels,
-    }.items():
-        arrays[name] = torch.cat([arrays[name], row[None]]) if name in arrays else row[None]
+    rows = {"step": torch.tensor(state.step), "counts": counts, "tokens": tokens.to(torch.int8), "samples": pixels}
+    _append(arrays, rows | (probe.along(denoiser) if probe else {}))
     if state.step in setup.experiment.keep:
-        for name, tensor in state.average.network.state_dict().items():
+        for name, tensor in denoiser.network.state_dict().items():
             arrays[f"weights.{state.step}.{name}"] = tensor.detach().cpu().half()  # half the bytes
+    denoiser.train()
+
+
+def _measure_end(setup: Setup, probe: Probe | None, state: State, arrays: dict[str, Tensor]) -> None:
+    """Add what is measured once, of the trained network: other ways of sampling, locality on the way to its samples."""
+    denoiser = state.average.eval()
+    device = next(denoiser.parameters()).device
+    for how in setup.experiment.also:
+        tokens = setup.decoder(last(setup.reverse(denoiser, device, how))).cpu()
+        counts = outcome.tally(tokens, setup.grammar, setup.train_strings).counts
+        _append(arrays, {"also": torch.from_numpy(counts)})
+    if probe and setup.experiment.probing.closer:
+        arrays |= probe.at_the_end(denoiser, setup.reverse(denoiser, device))
+
+
+def _append(arrays: dict[str, Tensor], rows: dict[str, Tensor]) -> None:
+    """Add a row to each array, along a first axis."""
+    for name, row in rows.items():
+        arrays[name] = torch.cat([arrays[name], row[None]]) if name in arrays else row[None]
 
 
 def reference_counts(setup: Setup) -> dict[str, np.ndarray]:
     """What the exact denoisers of a setup draw: "marginals", "rule" and "train", each its outcome counts int [4]."""
-    denoisers = {
-        "marginals": reference.marginals(setup.grammar, setup.renderer, setup.schedule),
-        "rule": reference.rule(setup.grammar, setup.renderer, setup.schedule),
-        "train": reference.train(setup.train_strings, setup.renderer, setup.schedule, setup.exemplars),
-    }
     return {
         name: outcome.tally(setup.decoder(setup.sample(denoiser)), setup.grammar, setup.train_strings).counts
-        for name, denoiser in denoisers.items()
+        for name, denoiser in setup.references.items()
     }
 
 

@@ -1,0 +1,142 @@
+"""What vector-Jacobian products tell of a region: estimates with their covariance, and the ratio with its error.
+
+All is affine in three numbers, tr J_RR, ‖J_RR‖² and ‖J_R‖², so products of one target's Jacobian J serve any other's,
+a·I + b·J, error and all.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from scipy.stats import t as student
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Products:
+    """What vector-Jacobian products tell of J_R at each sample, for any number of leading axes.
+
+    moments     float64 [..., B, 3]: tr J_RR, ‖J_RR‖² and ‖J_R‖², exact or the means over the probes
+    covariance  float64 [..., B, 3, 3]: of those means; 0 where they are exact
+    freedom     probes less one, of which the covariance is estimated; None where the moments are exact
+    size        [..., 1]: |R|, the numbers in the region
+    floor       [..., B]: a ‖J_R‖² up to this is rounding, and its ratio 0/0
+    eps         relative rounding error of one product
+    """
+
+    moments: Tensor
+    covariance: Tensor
+    freedom: int | None
+    size: Tensor
+    floor: Tensor
+    eps: float
+
+    @property
+    def inside(self) -> Tensor:
+        """The numerator ‖J_RR‖² [..., B]."""
+        return self.moments[..., 1]
+
+    @property
+    def total(self) -> Tensor:
+        """The denominator ‖J_R‖² [..., B]."""
+        return self.moments[..., 2]
+
+    @property
+    def vanishing(self) -> Tensor:
+        """Samples whose Jacobian is zero but for rounding, so that they have no ratio: bool [..., B]."""
+        return ~(self.total > self.floor)
+
+    @property
+    def ratio(self) -> Tensor:
+        """The local dependency ratio [..., B] of each sample, 0 where the Jacobian vanishes.
+
+        The ratio of two estimates is biased by O(1/probes); the leading term is taken off, so that a ratio near 1 may
+        come out a little above it.
+        """
+        total = self.total.where(~self.vanishing, 1)
+        plain = self.inside / total
+        bias = (plain * self.covariance[..., 2, 2] - self.covariance[..., 1, 2]) / total**2
+        return (plain - bias).where(~self.vanishing, 0)
+
+    @property
+    def standard_error(self) -> Tensor:
+        """Of the ratio [..., B], by the delta method: 0 where it is exact, infinite for a single probe."""
+        if self.freedom == 0:
+            return torch.full_like(self.total, math.inf)
+        total, covariance = self.total.where(~self.vanishing, 1), self.covariance
+        plain = self.inside / total
+        variance = covariance[..., 1, 1] - 2 * plain * covariance[..., 1, 2] + plain**2 * covariance[..., 2, 2]
+        return (variance.clamp(min=0).sqrt() / total).where(~self.vanishing, 0)
+
+    def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
+        """Where the exact ratios lie with that probability, sample by sample: low and high [..., B] (Student's t)."""
+        wide = 0 if self.freedom is None else _quantile(level, self.freedom)
+        return self.ratio - wide * self.standard_error, self.ratio + wide * self.standard_error
+
+    def converted(self, slope: Tensor | float, shift: Tensor | float) -> "Products":
+        """The same of shift·x + slope·f(x), whose Jacobian is shift·I + slope·J: another target from the same products.
+
+        slope, shift  numbers, or tensors that broadcast against [..., B]. `Schedule.affine` gives them.
+        """
+        slope, shift = (torch.as_tensor(part, dtype=torch.float64).expand_as(self.total) for part in (slope, shift))
+        zero = torch.zeros_like(slope)
+        rows = [[slope, zero, zero], [2 * shift * slope, slope**2, zero], [2 * shift * slope, zero, slope**2]]
+        linear = torch.stack([torch.stack(row, -1) for row in rows], -2)
+        constant = torch.stack([shift * self.size, shift**2 * self.size, shift**2 * self.size], -1)
+        scale = shift**2 * self.size + slope**2 * self.total  # the two may cancel, down to their own rounding
+        return Products(
+            (linear @ self.moments[..., None])[..., 0] + constant,
+            linear @ self.covariance @ linear.mT,
+            self.freedom,
+            self.size,
+            slope**2 * self.floor + self.eps * scale * (shift != 0),
+            self.eps,
+        )
+
+    def summary(self, level: float = 0.95) -> "Summary":
+        """Over the samples of one region (moments [B, 3]): the mean of ratios, and the ratio of means beside it.
+
+        The intervals are over the samples and contain the chance of the probes. Leaving out samples that have no
+        ratio selects samples; the ratio of means keeps them all. ValueError if every Jacobian vanishes.
+        """
+        if self.moments.ndim != 2:
+            raise ValueError(f"moments {tuple(self.moments.shape)}; a summary is of one region: [B, 3]")
+        ratios = self.ratio[~self.vanishing]
+        if not len(ratios):
+            raise ValueError(f"all {len(self.moments)} Jacobians vanish: no ratio is defined")
+        mean = ratios.mean().item()
+        wide = _spread(ratios, level)
+        n = len(self.moments)
+        centred = self.moments - self.moments.mean(0)
+        pooled = Products(
+            self.moments.mean(0, keepdim=True),
+            (centred.T @ centred / max(1, n - 1) / n)[None],
+            n - 1, self.size, self.floor.mean(0, keepdim=True), self.eps,
+        )
+        low, high = (bound.item() for bound in pooled.interval(level)) if n > 1 else (-math.inf, math.inf)
+        return Summary(mean, mean - wide, mean + wide, pooled.ratio.item(), low, high, len(ratios), n - len(ratios))
+
+
+class Summary(NamedTuple):
+    """The mean of ratios with its interval, the ratio of means with its, samples that counted, and that vanished."""
+
+    mean: float
+    low: float
+    high: float
+    pooled: float
+    pooled_low: float
+    pooled_high: float
+    samples: int
+    vanishing: int
+
+
+def _quantile(level: float, freedom: int) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level={level}; allowed: inside (0, 1)")
+    return float(student.ppf((1 + level) / 2, freedom)) if freedom else math.inf
+
+
+def _spread(values: Tensor, level: float) -> float:
+    """Half the width of Student's interval of a mean."""
+    return _quantile(level, len(values) - 1) * values.std().item() / math.sqrt(len(values)) if len(values) > 1 else math.inf
