@@ -46,7 +46,8 @@ def test_list_names_every_experiment_and_its_tiers(call):
 def test_list_shows_the_seeds_that_are_recorded(call):
     call("run", NAME, "--tier", "smoke", "--seed", 2, "--seed", 0)
     _, text = call("list")
-    assert f"{NAME}  smoke: seeds 0, 2 | laptop\n" in text and text.count("seeds") == 1
+    lines = dict(line.split(None, 1) for line in text.splitlines())
+    assert lines[NAME] == "smoke: seeds 0, 2 | laptop" and text.count("seeds") == 1
 
 
 def test_run_stores_records_and_prints_their_hash(call, folder):

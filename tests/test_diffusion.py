@@ -1,6 +1,6 @@
 """Schedules, noising, conversion and samplers against diffusers, closed forms and exact denoisers."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 import torch
@@ -141,6 +141,33 @@ def test_conversion_to_itself_changes_nothing():
 def test_conversion_of_an_unknown_target(source, target):
     with pytest.raises(ValueError, match="'score'.*noise, x0, v"):
         Schedule().convert(normal(1, 2), normal(1, 2), 0, source, target)
+
+
+@pytest.mark.parametrize("source, target", list(product(TARGETS, repeat=2)))
+def test_conversion_is_affine(source, target):
+    """target = slope·source + shift·x_t, so that the Jacobian of one prediction is shift·I + slope·J of the other."""
+    schedule, x_t, t, denoiser = Schedule(), normal(4, 3), torch.tensor([0, 200, 600, 999]), Linear(3, source)
+    slope, shift = schedule.affine(t, source, target)
+    assert slope.shape == shift.shape == (4,) and slope.dtype == shift.dtype == torch.float64
+    b, a = slope[:, None], shift[:, None]
+    converted = schedule.convert(denoiser(x_t, t), x_t, t, source, target)
+    assert torch.allclose(converted, a * x_t + b * denoiser(x_t, t), rtol=1e-12, atol=0)
+    jacobian = torch.autograd.functional.jacobian(lambda x: schedule.predict(denoiser, x, t, target).sum(0), x_t)
+    expected = a[:, None] * torch.eye(3) + b[:, None] * denoiser.matrix.T  # [B, outputs, inputs]
+    assert torch.allclose(jacobian.transpose(0, 1), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_affine_of_one_step_and_of_the_same_target():
+    for t in (5, torch.tensor(5)):
+        assert all(part.shape == () for part in Schedule().affine(t, "noise", "v"))
+    for name in TARGETS:
+        assert Schedule().affine(5, name, name) == (1, 0)
+
+
+@pytest.mark.parametrize("source, target", [("score", "x0"), ("x0", "score"), ("score", "score")])
+def test_affine_of_an_unknown_target(source, target):
+    with pytest.raises(ValueError, match="'score'.*noise, x0, v"):
+        Schedule().affine(0, source, target)
 
 
 @pytest.mark.parametrize("reads, target", [("v", "noise"), ("x0", "v"), ("noise", "noise")])

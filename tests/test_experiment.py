@@ -8,6 +8,7 @@ import torch
 
 from localbias.diffusion import Schedule
 from localbias.experiment import Experiment, Sampling, Setup, from_configuration
+from localbias.probe import Probing
 from localbias.training import Training
 
 HAND_MADE = Experiment(
@@ -26,7 +27,7 @@ HAND_MADE = Experiment(
 OTHER = dict(
     name="other", tier="laptop", seed=4, grammar=dict(name="dyck", length=4), renderer=dict(name="scalars", length=5),
     network=dict(kind="mlp", width=8, depth=2), n_train=6, measure_at=(20,), keep=(20,), rendering="fresh", reads="v",
-    target="x0",
+    target="x0", probing=Probing((0.3,)), also=(Sampling(samples=6, steps=4),),
 )
 OTHER_PARTS = dict(
     training=dict(steps=21, batch=8, rate=0.1, warmup=1, decay="linear", ema=0.6, clip=1.0),
@@ -36,7 +37,10 @@ OTHER_PARTS = dict(
 VARIANTS = {name: HAND_MADE.replace(**{name: value}) for name, value in OTHER.items()} | {
     f"{part}.{name}": HAND_MADE.replace(**{part: replace(getattr(HAND_MADE, part), **{name: value})})
     for part, values in OTHER_PARTS.items() for name, value in values.items()
-}
+} | {
+    f"probing.{name}": HAND_MADE.replace(probing=Probing(**dict(levels=(0.3,)) | {name: value}))
+    for name, value in dict(levels=(0.4,), samples=5, probes=3, symbol=2, closer=(0.3,)).items()
+} | {"also.eta": HAND_MADE.replace(also=(Sampling(samples=6, steps=4, eta=1.0),))}
 DIGITS = HAND_MADE.replace(
     grammar=dict(name="quarter_sum"), renderer=dict(name="digits", size=28, exemplars=20), n_train=40,
 )
@@ -60,7 +64,7 @@ def test_every_field_has_its_own_key():
 def test_a_field_at_its_default_leaves_the_key_as_it_is():
     """So a field that is added later, with the behaviour until then as its default, orphans no record."""
     spelled_out = Experiment(**{f.name: getattr(HAND_MADE, f.name) for f in fields(Experiment)})
-    at_default = ("keep", "rendering", "reads", "target")
+    at_default = ("keep", "rendering", "reads", "target", "probing", "also")
     left_out = Experiment(**{
         f.name: getattr(HAND_MADE, f.name) for f in fields(Experiment) if f.name not in at_default
     })

@@ -18,6 +18,10 @@ from localbias.training import State, train
 SMOKE = catalogue.make("parity-8-scalars", "smoke")
 KEEPING = SMOKE.replace(keep=(10, 20), training=replace(SMOKE.training, clip=1.0, warmup=2, decay="linear"))
 
+PROBED_ONCE = {"probe_tokens", "probe_t", "reference_ldr", "clean", "noised"}
+PROBED_ALONG = {"ldr", "ldr_covariance", "excess", "denoised", "heat"}
+PROBED_AT_THE_END = {"generated_ldr", "generated_covariance", "generated_t", "matrix", "matrix_reference"}
+
 
 class Killed(BaseException):
     """What ends a run at a chosen moment."""
@@ -49,7 +53,9 @@ def test_a_run_is_stored(undisturbed, places):
     assert run.find(KEEPING, places["folder"]) == undisturbed
 
     arrays, samples = undisturbed.arrays, KEEPING.sampling.samples
-    assert arrays.keys() == {"step", "counts", "tokens", "samples", "loss"}
+    probed = PROBED_ONCE | PROBED_ALONG | PROBED_AT_THE_END
+    assert arrays.keys() == {"step", "counts", "tokens", "samples", "loss"} | probed
+    assert all(len(arrays[name]) == 3 for name in PROBED_ALONG)  # before training and at both measured steps
     assert arrays["step"].tolist() == [10, 20]
     assert arrays["counts"].shape == (2, 4) and (arrays["counts"].sum(1) == samples).all()
     assert arrays["tokens"].shape == (2, samples, 8) and arrays["tokens"].dtype == np.int8
@@ -114,8 +120,8 @@ def kill_after_checkpoint(step):
 
 
 def kill_after_measuring(step):
-    def killing(setup, state, arrays):
-        measure(setup, state, arrays)
+    def killing(setup, probe, state, arrays):
+        measure(setup, probe, state, arrays)
         if state.step == step and setup.experiment == KEEPING:
             raise Killed
 

@@ -72,28 +72,17 @@ class Schedule:
 
     def convert(self, prediction: Tensor, x_t: Tensor, t: Tensor | int, source: str, target: str) -> Tensor:
         """A prediction of `source` as one of `target`, each of "noise" (ε), "x0" or "v" = √ᾱ ε − √(1−ᾱ) x_0."""
-        a, b = self.affine(t, source, target, x_t)
-        return prediction if source == target else a * x_t + b * prediction
+        slope, shift = _affine(*self.scales(t, x_t), source, target)
+        return prediction if source == target else shift * x_t + slope * prediction
 
-    def affine(self, t: Tensor | int, source: str, target: str, like: Tensor) -> tuple[Tensor, Tensor]:
-        """a and b of target = a·x_t + b·source, shaped to multiply `like` [B, …] and in its dtype.
+    def affine(self, t: Tensor | int, source: str, target: str) -> tuple[Tensor, Tensor]:
+        """slope and shift of target = slope·source + shift·x_t, float64 of t's shape.
 
-        Given x_t each of the three quantities determines the others, by x_t = √ᾱ x_0 + √(1−ᾱ) ε. So the Jacobian of
-        one prediction is a·I + b·J of the other. ValueError for an unknown target.
+        Given x_t each of the three quantities determines the others, so the Jacobian of a prediction read as another
+        target is shift·I + slope·J (`Products.converted`). ValueError for an unknown target.
         """
-        for name in (source, target):
-            if name not in TARGETS:
-                raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
-        c, s = self.scales(t, like)  # √ᾱ and √(1−ᾱ), the cosine and sine of one angle
-        same = (torch.zeros_like(c), torch.ones_like(c))
-        return {
-            ("noise", "x0"): (1 / c, -s / c),
-            ("noise", "v"): (-s / c, 1 / c),
-            ("x0", "noise"): (1 / s, -c / s),
-            ("x0", "v"): (c / s, -1 / s),
-            ("v", "noise"): (s, c),
-            ("v", "x0"): (c, -s),
-        }.get((source, target), same)
+        alpha_bar = self.alpha_bar[torch.as_tensor(t).cpu()]
+        return _affine(alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), source, target)
 
     def predict(self, denoiser: Callable, x_t: Tensor, t: Tensor | int, target: str) -> Tensor:
         """What a denoiser says at (x_t, t), as a prediction of `target`."""
@@ -104,6 +93,21 @@ class Schedule:
         if device not in cache:
             cache[device] = self.alpha_bar.to(device)
         return cache[device]
+
+
+def _affine(c: Tensor, s: Tensor, source: str, target: str) -> tuple[Tensor, Tensor]:
+    """Slope and shift from √ᾱ and √(1−ᾱ), the cosine and sine of one angle."""
+    for name in (source, target):
+        if name not in TARGETS:
+            raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
+    return {
+        ("noise", "x0"): (-s / c, 1 / c),
+        ("noise", "v"): (1 / c, -s / c),
+        ("x0", "noise"): (-c / s, 1 / s),
+        ("x0", "v"): (-1 / s, c / s),
+        ("v", "noise"): (c, s),
+        ("v", "x0"): (-s, c),
+    }.get((source, target), (torch.ones_like(c), torch.zeros_like(c)))
 
 
 class Denoiser(nn.Module):

@@ -128,7 +128,7 @@ class _Pullback:
             got = tuple(self.y.shape) if isinstance(self.y, Tensor) else type(self.y).__name__
             raise ValueError(f"f returned {got} for x of {tuple(x.shape)}; it must map [B, *shape] to [B, *shape]")
         if not self.y.requires_grad:
-            raise ValueError("f's output has no gradient: does it run under torch.no_grad(), or detach?")
+            raise ValueError("f's output has no gradient: does it run under torch.no_grad() or inference_mode(), or detach?")
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Vectors [C, B, *shape], C ≤ at_once, pulled back: g = Jᵀ v [C, B, *shape]."""
@@ -140,7 +140,7 @@ class _Pullback:
             except RuntimeError as error:
                 if "out of memory" in str(error):
                     raise
-                self.at_once = 1  # an operation of f that cannot be batched
+                self.at_once = 1  # an operation of f that cannot be batched: one by one is slower, and the same
         return torch.stack([self._gradient(v) for v in vectors])
 
     def _gradient(self, vectors: Tensor, **options) -> Tensor:
@@ -154,8 +154,9 @@ def _pulled(pull: _Pullback, region: Tensor, probes: int | None, generator) -> I
     exact = probes is None or probes >= size
     if not exact:
         device = generator.device if generator is not None else pull.x.device
-        gaussian = torch.randn(batch, size, probes, generator=generator, device=device, dtype=pull.x.dtype)
-        frames = (torch.linalg.qr(gaussian.to(torch.promote_types(gaussian.dtype, torch.float32)))[0] * math.sqrt(size)).permute(2, 0, 1).to(pull.x)  # [K, B, |R|]
+        precise = torch.promote_types(pull.x.dtype, torch.float32)
+        gaussian = torch.randn(batch, size, probes, generator=generator, device=device, dtype=precise)
+        frames = torch.linalg.qr(gaussian)[0].permute(2, 0, 1).to(pull.x) * math.sqrt(size)  # [K, B, |R|]
     done, count = 0, size if exact else probes
     while done < count:
         chunk = torch.arange(done, min(done + pull.at_once, count), device=pull.x.device)
@@ -178,24 +179,25 @@ def _products(pull: _Pullback, region: Tensor, probes: int | None, generator) ->
         rows.append(torch.stack([(v * inside).sum(-1), inside.square().sum(-1), g.flatten(2).square().sum(-1)], -1))
     each = torch.cat(rows)  # [K, B, 3]
     if probes is None or probes >= size:
-        moments, covariance, freedom = each.sum(0), each.new_zeros(each.shape[1], 3, 3), None
+        moments, covariance, freedom = each.sum(0), each.new_zeros(each.shape[1], 3, 3), math.inf
     else:
         moments, freedom = each.mean(0), len(each) - 1
         centred = (each - moments).transpose(0, 1)
         left = 1 - len(each) / size  # nothing is left to chance when the frame is complete
         covariance = centred.mT @ centred / max(1, freedom) * left / len(each)
+    if not moments.isfinite().all():
+        broken = (~moments.isfinite().all(1)).nonzero()[:, 0].tolist()
+        raise ValueError(f"f's Jacobian is infinite or not a number at samples {broken}")
     eps = 8 * torch.finfo(pull.x.dtype).eps
-    outputs, inputs = (part.detach().flatten(1).double() for part in (pull.y, pull.x))
-    scale = outputs[:, region.flatten()].square().sum(1) / inputs.square().sum(1).clamp(min=1e-300)
-    return Products(
-        moments.cpu(), covariance.cpu(), freedom, torch.tensor([size], dtype=torch.float64), (eps**2 * scale).cpu(), eps
-    )
+    outputs, inputs = (part.detach().flatten(1).double().square() for part in (pull.y, pull.x))
+    # An output that an input changed by its own size, or by 1 a number, would not change in its last digit.
+    floor = eps**2 * outputs[:, region.flatten()].sum(1) / inputs.sum(1).clamp(min=inputs.shape[1])
+    return Products(moments, covariance, moments.new_tensor([freedom]), moments.new_tensor([size]), floor, eps)
 
 
 def _stack(found: list[Products]) -> Products:
-    freedoms = [one.freedom for one in found if one.freedom is not None]
-    parts = {name: torch.stack([getattr(one, name) for one in found]) for name in ("moments", "covariance", "size", "floor")}
-    return Products(**parts, freedom=min(freedoms, default=None), eps=found[0].eps)
+    names = ("moments", "covariance", "freedom", "size", "floor")
+    return Products(**{name: torch.stack([getattr(one, name) for one in found]) for name in names}, eps=found[0].eps)
 
 
 def _regions(region: Tensor, x: Tensor) -> tuple[bool, Tensor]:
@@ -208,6 +210,8 @@ def _regions(region: Tensor, x: Tensor) -> tuple[bool, Tensor]:
         masks = region.expand(len(region), *shape) if several else region.expand(shape)[None]
     except RuntimeError:
         raise ValueError(f"region {tuple(region.shape)} for signals {tuple(shape)}; the mask must fit them") from None
+    if not len(masks):
+        raise ValueError(f"region {tuple(region.shape)} holds no mask; at least one")
     for i, mask in enumerate(masks):
         if not mask.any():
             raise ValueError(f"region {i if several else ''} is empty: it must hold at least one number of the signal")
@@ -215,8 +219,8 @@ def _regions(region: Tensor, x: Tensor) -> tuple[bool, Tensor]:
 
 
 def _check(probes: int | None, chunk: int) -> None:
-    for name, value in (("probes", probes), ("chunk", chunk)):
-        if value is not None and (not isinstance(value, int) or value < 1):
+    for name, value in (("probes", 1 if probes is None else probes), ("chunk", chunk)):
+        if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name}={value!r}; allowed: whole numbers from 1" + " or None" * (name == "probes"))
 
 
