@@ -5,9 +5,11 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 EXTRAS := .[book,test]
 VENDOR := book/vendor
-MATHJAX := $(VENDOR)/static/mathjax
+PACKAGES := $(VENDOR)/node_modules
+SCRIPTS := $(VENDOR)/static
+HTML_MANAGER := @jupyter-widgets/html-manager/dist
 
-.PHONY: help environment mathjax book test lock clean
+.PHONY: help environment scripts book test lock clean
 
 help:
 	@echo "make book   set up .venv, run the stale chapters, build the site (book/_build/html/index.html)"
@@ -26,25 +28,29 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -e '$(EXTRAS)' -c constraints.txt
 	@touch $@
 
-# Not a condition: without npm, or without a network, the pages name mathjax's CDN.
-mathjax:
-	@$(MAKE) -s --no-print-directory $(MATHJAX) 2> /dev/null || \
-		echo "mathjax was not fetched with npm; the pages load it from its CDN"
+# Not a condition: without npm, or without a network, the pages name the scripts' CDNs.
+scripts:
+	@$(MAKE) -s --no-print-directory $(SCRIPTS) 2> /dev/null || \
+		echo "the pages' scripts were not fetched with npm; the pages load them from their CDNs"
 
-book: $(INSTALLED) mathjax
+
+book: $(INSTALLED) scripts
 	$(BIN)/localbias notebooks
 	$(BIN)/jupyter-book build book/
 
-test: $(INSTALLED) mathjax
+test: $(INSTALLED) scripts
 	$(BIN)/python -m pytest --nbval
 
-# Of the package's 24 MB a page loads one script and the fonts.
-$(MATHJAX): $(VENDOR)/package-lock.json
+# Of 43 MB the pages load three scripts and their fonts. The bundle of html-manager holds the packages that it needs, so
+# package-lock.json does without them: whoever changes a version takes its "dependencies" and what they bring out again.
+$(SCRIPTS): $(VENDOR)/package-lock.json
 	@command -v npm > /dev/null
 	@cd $(VENDOR) && npm ci --silent --no-audit --no-fund --ignore-scripts --fetch-retries=0
-	@rm -rf $@ && mkdir -p $@/output/chtml
-	@cp $(VENDOR)/node_modules/mathjax/es5/tex-mml-chtml.js $(VENDOR)/node_modules/mathjax/LICENSE $@
-	@cp -R $(VENDOR)/node_modules/mathjax/es5/output/chtml/fonts $@/output/chtml
+	@rm -rf $@ && mkdir -p $@/mathjax/output/chtml $@/widgets/$(HTML_MANAGER)
+	@cp $(PACKAGES)/mathjax/es5/tex-mml-chtml.js $(PACKAGES)/mathjax/LICENSE $@/mathjax
+	@cp -R $(PACKAGES)/mathjax/es5/output/chtml/fonts $@/mathjax/output/chtml
+	@cp $(PACKAGES)/requirejs/require.js $@/widgets
+	@cp $(addprefix $(PACKAGES)/$(HTML_MANAGER)/,embed-amd.js *.txt *.woff2) $@/widgets/$(HTML_MANAGER)
 
 # In a scratch copy: uv.lock names registry addresses and is not kept. uv's own environment lies there too.
 lock:
@@ -58,4 +64,4 @@ lock:
 	cp "$$scratch/constraints.txt" constraints.txt
 
 clean:
-	rm -rf book/_build $(VENDOR)/static $(VENDOR)/node_modules
+	rm -rf book/_build $(SCRIPTS) $(PACKAGES)

@@ -195,6 +195,19 @@ def _settle(nb: Any) -> None:
             cell.metadata.pop("tags", None)
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if not _is_progress(out)]
+    _number_widgets(nb)
+
+
+def _number_widgets(nb: Any) -> None:
+    """Widget models carry random names, in the notebook's metadata and in outputs: number them instead."""
+    import nbformat
+
+    widgets = nb.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
+    text = nbformat.writes(nb)
+    for number, model in enumerate(widgets.get("state", {})):
+        text = text.replace(model, f"{number:032x}")
+    settled = nbformat.reads(text, as_version=4)
+    nb.cells, nb.metadata = settled.cells, settled.metadata
 
 
 def _is_progress(output: Any) -> bool:

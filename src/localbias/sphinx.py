@@ -1,4 +1,4 @@
-"""What the book asks of Sphinx beyond Jupyter Book: stale chapters named, the ledger, mathjax of one's own.
+"""What the book asks of Sphinx beyond Jupyter Book: stale chapters named, the ledger, scripts of its own.
 
 The build itself never runs a chapter. See `sphinx: extra_extensions` in `_config.yml`.
 """
@@ -22,7 +22,14 @@ logger = logging.getLogger(__name__)
 #: One line of a docstring's list of arguments: names, two spaces or more, what they are.
 ENTRY = re.compile(r"(\S+(?:, \S+)*) {2,}(\S.*)")
 
+#: Where `make book` puts the scripts that it fetches: the folder beside the pages' sources, and the files in it.
+SCRIPTS = "vendor/static"
 MATHJAX = "mathjax/tex-mml-chtml.js"
+WIDGETS = {
+    # The second script's modules look for their fonts where their names say, seen from here.
+    "widgets/require.js": {"onload": "require.config({baseUrl: this.src.replace(/require.js.*/, '')})"},
+    "widgets/@jupyter-widgets/html-manager/dist/embed-amd.js": {},
+}
 
 #: Heading, key of a row of localbias.ledger.rows, share of the width.
 COLUMNS = (
@@ -95,15 +102,19 @@ def name_stale_chapters(app: Sphinx, config: Config) -> None:
                        type="localbias", subtype="stale")
 
 
-def use_own_mathjax(app: Sphinx, config: Config) -> None:
-    """Serve mathjax from `vendor/static` where `make book` has put it there, else from its CDN.
+def use_own_scripts(app: Sphinx, config: Config) -> None:
+    """Serve mathjax and the widgets' scripts from `vendor/static` where `make book` has put them, else from CDNs.
 
-    It goes through `html_static_path` and not `_static`: Jupyter Book loads every script of `_static`
-    on every page.
+    They go through `html_static_path` and not `_static`: Jupyter Book loads every script of `_static`
+    on every page. The widgets' scripts are loaded by pages with widgets only.
     """
-    if (Path(app.srcdir) / "vendor/static" / MATHJAX).exists():
-        config.html_static_path.append("vendor/static")
+    own = Path(app.srcdir) / SCRIPTS
+    if own.exists():
+        config.html_static_path.append(SCRIPTS)
+    if (own / MATHJAX).exists():
         config.mathjax_path = MATHJAX
+    if all((own / script).exists() for script in WIDGETS):
+        config.nb_ipywidgets_js = WIDGETS
 
 
 def docstring_to_rest(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -145,7 +156,7 @@ def _escape(text: str) -> str:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point of the extension."""
     app.connect("config-inited", name_stale_chapters)
-    app.connect("config-inited", use_own_mathjax)
+    app.connect("config-inited", use_own_scripts)
     app.connect("autodoc-process-docstring", docstring_to_rest)
     app.add_directive("ledger", Ledger)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

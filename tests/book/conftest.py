@@ -1,0 +1,116 @@
+"""The site, built once for all tests of its pages, and a browser to open them in."""
+
+import functools
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from localbias.record import ROOT
+from localbias.sphinx import MATHJAX, SCRIPTS, WIDGETS
+
+FETCHED = all((ROOT / "book" / SCRIPTS / script).exists() for script in (MATHJAX, *WIDGETS))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+# open(page) puts it in a frame as wide as a phone; until(true of what) waits for it, in the browser's own time.
+PROBE = """<!doctype html><body><pre></pre><script>
+const pause = time => new Promise(done => setTimeout(done, time));
+async function until(reached, what) {
+  for (let tries = 0; tries < 100; tries++, await pause(100)) if (reached()) return;
+  throw Error(`waited in vain for ${what}`);
+}
+async function open(page) {
+  const frame = document.createElement("iframe");
+  frame.style = "width: 390px; height: 800px; border: 0";
+  frame.src = page + ".html";
+  document.body.append(frame);
+  await new Promise(done => frame.onload = done);
+  return frame;
+}
+(async () => { SCRIPT })().catch(error => `${error}`).then(
+  result => document.querySelector("pre").textContent = JSON.stringify(result));
+</script></body>"""
+
+
+@pytest.fixture(scope="session")
+def build():
+    """build(book, out): the folder of the book's built pages; a warning is an error."""
+
+    def run(book, out):
+        command = [Path(sys.executable).with_name("jupyter-book"), "build", book, "--path-output", out,
+                   "-W", "--keep-going"]
+        built = subprocess.run(command, capture_output=True, text=True)
+        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+        return out / "_build/html"
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def site(build, tmp_path_factory):
+    """The folder of the built site."""
+    return build(ROOT / "book", tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def fetched():
+    """Whether npm fetched the pages' scripts; without them the pages name CDNs."""
+    return FETCHED
+
+
+@pytest.fixture
+def browse(tmp_path):
+    """browse(pages, script, seconds): what the script of a page beside them returns, in a real browser.
+
+    script   the body of an async function;  seconds  the most it may take, in the browser's own time
+    Returns that and what the pages asked for in vain: what is not there, and all that lies elsewhere, which the server
+    forbids unless the pages' scripts come from CDNs.
+    """
+    if not CHROMIUM:
+        pytest.skip("no chromium here to open the pages in")
+    def run(pages, script, seconds):
+        (pages / "probe.html").write_text(PROBE.replace("SCRIPT", script))
+        handler = functools.partial(Handler, directory=pages)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            server.in_vain = []
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            page = subprocess.run(
+                [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                 "--hide-scrollbars", f"--user-data-dir={tmp_path}",
+                 f"--virtual-time-budget={1000 * seconds}", "--dump-dom",
+                 f"http://127.0.0.1:{server.server_port}/probe.html"],
+                capture_output=True, text=True, timeout=300).stdout
+            server.shutdown()
+        told = BeautifulSoup(page, "html.parser").pre.text
+        return json.loads(told or '"the script did not end in time"'), server.in_vain
+
+    return run
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    policy = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; report-uri /elsewhere"
+
+    def end_headers(self):
+        if FETCHED:
+            self.send_header("Content-Security-Policy", self.policy)
+        super().end_headers()
+
+    def do_POST(self):
+        report = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.in_vain.append(report["csp-report"]["blocked-uri"])
+        self.send_response(204)
+        self.end_headers()
+
+    def send_error(self, code, *rest):
+        if self.path != "/favicon.ico":
+            self.server.in_vain.append(self.path)
+        super().send_error(code, *rest)
+
+    def log_message(self, *_):
+        pass
