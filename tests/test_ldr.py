@@ -261,6 +261,27 @@ def test_a_constant_has_no_ratio(f, probes):
         assert torch.equal(local_dependency_ratio(f, x, region, probes), torch.zeros(4).double())
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("probes", [None, 3])
+def test_a_jacobian_that_is_no_number_is_refused_by_sample(wrong, probes):
+    x, region, scale = normal(5, 8), torch.arange(8) < 5, torch.ones(5, 1).double()
+    scale[[1, 3]] = wrong
+    for one in (region, torch.stack([~region, region])):
+        with pytest.raises(ValueError, match=r"Jacobian is infinite or not a number at samples \[1, 3\]"):
+            local_dependency_ratio(lambda z: scale * nonlinear(8)(z), x, one, probes, seeded())
+    f, fine = nonlinear(8), x[[0, 2, 4]]
+    large = local_dependency_ratio(lambda z: 1e60 * f(z), fine, region, probes, seeded())  # is not infinite
+    torch.testing.assert_close(large, local_dependency_ratio(f, fine, region, probes, seeded()))
+
+
+@pytest.mark.parametrize("chunk", [1, 64])
+def test_one_infinite_slope_is_enough(chunk):
+    x = normal(4, 8).abs()
+    x[2, 4] = 0  # where the root rises without bound
+    with pytest.raises(ValueError, match=r"samples \[2\]"):
+        local_dependency_ratio(lambda z: z.sqrt() + z.sum(1, keepdim=True), x, torch.arange(8) < 5, chunk=chunk)
+
+
 def test_the_point_zero_is_a_point_like_any_other():
     region = torch.arange(4) < 2
     found = local_dependency_ratio(lambda x: x + 1 + 0.5 * x.sum(1, keepdim=True), torch.zeros(2, 4), region)

@@ -320,6 +320,103 @@ def test_fixed_samples_are_training_images():
     assert torch.cdist(samples.flatten(1), images.flatten(1)).amin(1).max() < 0.05
 
 
+class Reading:
+    """A reference that says the same as a prediction of the noise or of v."""
+
+    def __init__(self, of: reference.Reference, target: str):
+        self.of, self.target = of, target
+
+    def __call__(self, x_t, t):
+        return SCHEDULE.convert(self.of(x_t, t), x_t, t, "x0", self.target)
+
+
+@pytest.mark.parametrize("target", ["x0", "noise", "v"])
+def test_gap_is_the_squared_distance_of_each_signal(target):
+    renderer, t = toy(), SCHEDULE.index(sqrt_alpha_bar=0.6)
+    alpha_bar = SCHEDULE.alpha_bar[t].item()
+    x0 = renderer.draw(TRAIN, FIXED)
+    x_t = math.sqrt(alpha_bar) * x0.double() + math.sqrt(1 - alpha_bar) * normal(3, *renderer.shape, seed=8)
+    rule, local = (brute_force(*expected(law, False, renderer), x_t, alpha_bar) for law in ("rule", "marginals"))
+    better, worse = build("rule", False, renderer), build("marginals", False, renderer)
+    found = reference.gap(better, Reading(worse, target), x0, t, seeded(8))
+    assert x0.dtype == torch.float32 and found.dtype == torch.float64
+    torch.testing.assert_close(found, (rule - local).square().mean((1, 2, 3)), rtol=1e-8, atol=1e-12)
+    assert found.min() > 1e-4 and reference.gap(better, Reading(better, target), x0, t).max() < 1e-20
+
+
+def test_gap_is_the_excess_loss_where_the_data_follow_the_better_law():
+    grammar, renderer, n = Dyck(6), Scalars(6), 20_000
+    t = SCHEDULE.index(sqrt_alpha_bar=0.7)
+    x0 = renderer(grammar.support[torch.randint(len(grammar.support), (n,), generator=seeded(1))]).double()
+    x_t = SCHEDULE.add_noise(x0, normal(n, 6, seed=2), t)
+    rule, local = (law(grammar, renderer, SCHEDULE) for law in (reference.rule, reference.marginals))
+    excess = ((local(x_t, t) - x0).square() - (rule(x_t, t) - x0).square()).mean(1)
+    for signals, holds in ((x0, True), (-x0, False)):  # read backwards, Dyck words follow another law
+        found = reference.gap(rule, local, signals, t, seeded(2 if holds else 3))
+        error = (found - excess).std() / math.sqrt(n)
+        assert ((found - excess).mean().abs() < 4 * error < excess.mean() / 8) == holds
+
+
+def saved(ratio: float) -> float:
+    """The loss that the rule of two equal signs saves, at signal-to-noise √ᾱ/√(1−ᾱ) = ratio.
+
+    E[x0_1 | x] is tanh(h_1 + h_2) by the rule and tanh(h_1) by the marginal, and at +1, +1 each h is N(ratio², ratio²).
+    """
+    z = torch.linspace(-7, 7, 281, dtype=torch.float64)
+    weight = (-z.square() / 2).exp()
+    h = ratio**2 + ratio * z
+    apart = ((h[:, None] + h).tanh() - h[:, None].tanh()).square()
+    return (weight @ apart @ weight / weight.sum() ** 2).item()
+
+
+def contrast(renderer) -> tuple[float, int]:
+    """‖Δ‖ of two exemplars that are 2Δ apart, and the numbers of a cell."""
+    delta = (renderer.pool[0, 0] - renderer.pool[1, 0]) / 2
+    return delta.norm().item(), delta.numel()
+
+
+PAIRS = {"scalars": Scalars(2), "glyphs": Glyphs((1, 2), (16, 16))}
+
+
+@pytest.mark.parametrize("ratio", [0.3, 0.8, 1.5])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_gap_of_two_signs_in_closed_form(pair, ratio):
+    """However a symbol is drawn, only √ᾱ‖Δ‖/√(1−ᾱ) tells how well it is seen."""
+    renderer, grammar, n = PAIRS[pair], Parity(2), 4000
+    size, numbers = contrast(renderer)
+    t = SCHEDULE.index(sqrt_alpha_bar=ratio / math.sqrt(size**2 + ratio**2))
+    at = size * (SCHEDULE.alpha_bar[t] / (1 - SCHEDULE.alpha_bar[t])).sqrt().item()
+    laws = (law(grammar, renderer, SCHEDULE) for law in (reference.rule, reference.marginals))
+    found = reference.gap(*laws, renderer(grammar.support[torch.arange(n) % 2]), t, seeded(4)) * numbers / size**2
+    assert found.shape == (n,) and abs(at / ratio - 1) < 0.05
+    assert abs(found.mean() - saved(at)) < 4 * found.std() / math.sqrt(n) < saved(at) / 5
+
+
+def test_band_is_where_the_rule_matters():
+    """Between too much noise to see the other symbols and too little to need them; for pictures at far lower √ᾱ."""
+    steps = torch.arange(0, 1000, 12)
+    levels, bands = SCHEDULE.alpha_bar[steps].sqrt(), {}
+    for pair, renderer in PAIRS.items():
+        grammar, (size, _) = Parity(2), contrast(renderer)
+        laws = [law(grammar, renderer, SCHEDULE) for law in (reference.rule, reference.marginals)]
+        x0 = renderer(grammar.support[torch.arange(600) % 2])
+        gaps = torch.stack([reference.gap(*laws, x0, t, seeded()).mean() for t in steps.tolist()])
+        truth = torch.tensor([saved(size * c / math.sqrt(1 - c**2)) for c in levels.tolist()])
+        exact, bands[pair] = reference.band(levels, truth), reference.band(levels, gaps)
+        places = [[levels.tolist().index(edge) for edge in band] for band in (exact, bands[pair])]
+        assert all(abs(i - j) <= 1 for i, j in zip(*places))  # a step, by chance
+    (low, high), (low_of_signs, high_of_signs) = bands["glyphs"], bands["scalars"]
+    assert low < low_of_signs / 3 and high < high_of_signs / 1.5
+
+
+def test_band_reaches_from_the_first_to_the_last_level():
+    levels, gaps = torch.tensor([0.75, 0.125, 0.5, 0.25, 0.875]), torch.tensor([1.0, 0.5, 0.5, 8.0, 2.0])
+    assert reference.band(levels, gaps) == (0.25, 0.875)  # in any order, .5 between them though too weak
+    assert reference.band(levels, gaps, share=1 / 16) == (0.125, 0.875)
+    assert reference.band(levels, 1000 * gaps, share=0.25) == (0.25, 0.875)  # what just reaches the share is in
+    assert reference.band(levels, gaps, share=0.26) == (0.25, 0.25)
+
+
 @pytest.mark.parametrize(
     "make, message",
     [

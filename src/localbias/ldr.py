@@ -21,7 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from localbias.products import Products
 
-CHUNK = 64  # vector-Jacobian products at once, samples × vectors: what bounds the memory
+CHUNK = 16  # vector-Jacobian products at once, samples × vectors: about the fastest on a CPU (benchmarks/); a GPU takes more
 
 
 def local_dependency_ratio(
@@ -39,7 +39,8 @@ def local_dependency_ratio(
     f        maps [B, *shape] to [B, *shape], each sample by itself (a network in eval mode). It is called once, on x.
     region   bool [*shape], or what broadcasts to it: which numbers of a signal are the region. Or several: [n, *shape]
     probes   None for the exact ratio (|R| vector-Jacobian products), else how many random vectors; |R| or more is exact
-    chunk    products carried at once, samples × vectors: memory grows with it, the result does not change
+    chunk    products carried at once, samples × vectors: memory grows with it, the result does not change. The forward
+             pass of all of x is kept as well; on a CPU a large x is best given in parts
     details  return the `Products` instead: numerator, denominator, standard error, interval, other targets, summary
 
     A sample whose Jacobian vanishes has no ratio. It is counted in a warning and its value is 0; `details` masks it.
@@ -166,18 +167,25 @@ def _pulled(pull: _Pullback, region: Tensor, probes: int | None, generator) -> I
             v = frames[chunk]
         vectors = pull.x.new_zeros(len(chunk), *pull.x.shape)
         vectors[:, :, region] = v
-        yield v, pull(vectors)
+        g = pull(vectors)
+        if not g.isfinite().all():
+            broken = (~g.isfinite()).flatten(2).any(2).any(0).nonzero()[:, 0].tolist()
+            raise ValueError(f"f's Jacobian is infinite or not a number at samples {broken}")
+        yield v, g
         done += len(chunk)
 
 
 def _products(pull: _Pullback, region: Tensor, probes: int | None, generator) -> Products:
     size = int(region.sum())
-    rows = []
+    count = size if probes is None else min(probes, size)
+    each = torch.empty(count, len(pull.x), 3, dtype=torch.float64, device=pull.x.device)  # at once: no heap in pieces
+    done = 0
     for v, g in _pulled(pull, region, probes, generator):
         g = g.double()
         inside = g[:, :, region]
-        rows.append(torch.stack([(v * inside).sum(-1), inside.square().sum(-1), g.flatten(2).square().sum(-1)], -1))
-    each = torch.cat(rows)  # [K, B, 3]
+        row = torch.stack([(v * inside).sum(-1), inside.square().sum(-1), g.flatten(2).square().sum(-1)], -1)
+        each[done:done + len(row)] = row
+        done += len(row)
     if probes is None or probes >= size:
         moments, covariance, freedom = each.sum(0), each.new_zeros(each.shape[1], 3, 3), math.inf
     else:
@@ -185,9 +193,6 @@ def _products(pull: _Pullback, region: Tensor, probes: int | None, generator) ->
         centred = (each - moments).transpose(0, 1)
         left = 1 - len(each) / size  # nothing is left to chance when the frame is complete
         covariance = centred.mT @ centred / max(1, freedom) * left / len(each)
-    if not moments.isfinite().all():
-        broken = (~moments.isfinite().all(1)).nonzero()[:, 0].tolist()
-        raise ValueError(f"f's Jacobian is infinite or not a number at samples {broken}")
     eps = 8 * torch.finfo(pull.x.dtype).eps
     outputs, inputs = (part.detach().flatten(1).double().square() for part in (pull.y, pull.x))
     # An output that an input changed by its own size, or by 1 a number, would not change in its last digit.

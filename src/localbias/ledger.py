@@ -15,7 +15,10 @@ from localbias.record import Record
 
 CLAIMS = record.ROOT / "book" / "claims.yml"
 SEEDS = (0, 1, 2)  # that the book commits; a reader's own runs do not change what it says
-QUANTITIES = ("last", "highest", "first_below")
+QUANTITIES = ("last", "highest", "first_below")  # of a share of outcomes
+RATIOS = ("last", "lowest")  # of the local dependency ratio: after training, or at any measured step
+TARGETS = ("noise", "x0", "v")
+NAMED = {"noise": "the noise", "x0": "x̂0", "v": "v"}
 
 
 def rows(claims: Path = CLAIMS, folder: Path = record.FOLDER) -> list[dict[str, str]]:
@@ -44,11 +47,21 @@ def _row(entry: dict, folder: Path) -> dict[str, str]:
     }
 
 
-def _check(experiment: str, outcome: list[str], quantity: str = "last", level: float = 0.0) -> None:
-    """ValueError where a measure names an outcome or a quantity that there is not."""
-    for name, known in [(o, OUTCOMES) for o in outcome] + [(quantity, QUANTITIES)]:
-        if name not in known:
-            raise ValueError(f"{name!r}; allowed: {', '.join(known)}")
+def _check(
+    experiment: str, outcome: list[str] = (), quantity: str = "last", level: float = 0.0, ldr: dict | None = None
+) -> None:
+    """ValueError where a measure names an outcome, a target or a quantity that there is not, or does not say of what."""
+    if bool(outcome) == bool(ldr):
+        raise ValueError("a measure is of outcomes or of ldr, one of the two")
+    if ldr:
+        known = [(ldr["target"], TARGETS), (quantity, RATIOS)]
+        if ldr.keys() != {"target", "levels"} or not ldr["levels"]:
+            raise ValueError(f"ldr={ldr}; allowed: a target and levels")
+    else:
+        known = [(o, OUTCOMES) for o in outcome] + [(quantity, QUANTITIES)]
+    for name, allowed in known:
+        if name not in allowed:
+            raise ValueError(f"{name!r}; allowed: {', '.join(allowed)}")
 
 
 def recorded(experiment: str, tier: str, folder: Path) -> list[Record]:
@@ -64,6 +77,9 @@ def recorded(experiment: str, tier: str, folder: Path) -> list[Record]:
 def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
     """A sentence, a low and a high end for each tier that has records of the measure's experiment."""
     experiment, quantity = measure["experiment"], measure.get("quantity", "last")
+    if "ldr" in measure:
+        runs = {tier: recorded(experiment, tier, folder) for tier in ("laptop", "paper")}
+        return [_ratios(experiment, tier, found, quantity, **measure["ldr"]) for tier, found in runs.items() if found]
     columns = [OUTCOMES.index(name) for name in measure["outcome"]]
     findings = []
     for tier in ("laptop", "paper"):
@@ -92,6 +108,40 @@ def _findings(measure: dict, folder: Path) -> list[tuple[str, float, float]]:
             )
         findings.append((text, low, high))
     return findings
+
+
+def _ratios(
+    experiment: str, tier: str, runs: list[Record], quantity: str, target: str, levels: list[float]
+) -> tuple[str, float, float]:
+    """A sentence, and the range over noise levels of the ratio (the mean over samples and seeds).
+
+    Of each level the seeds' range is widened to the 95 % interval of all their samples; the reported range runs from
+    the lowest end to the highest.
+    """
+    from localbias import run  # with torch
+
+    found = [run.ratios_by_level(r, target) for r in runs]  # of each seed: level -> list over steps of Summary
+    steps = [0, *runs[0].arrays["step"].tolist()]
+    picked = range(1, len(steps)) if quantity == "lowest" else [len(steps) - 1]
+    spans = []
+    for level in levels:
+        for i in picked:
+            seeds = [by_level[level][i] for by_level in found if by_level[level][i]]
+            if seeds:
+                mean = float(np.mean([s.mean for s in seeds]))
+                wide = float(np.sqrt(sum((s.high - s.mean) ** 2 for s in seeds)) / len(seeds))
+                low, high = min(mean - wide, *(s.mean for s in seeds)), max(mean + wide, *(s.mean for s in seeds))
+                spans.append((mean, low, high, level, steps[i]))
+    least, most = min(spans), max(spans)
+    where = f"`{experiment}`, {tier} tier, {_seeds(len(runs))}"
+    when = "at any measured step" if quantity == "lowest" else f"after {steps[-1]:,} steps"
+    text = f"LDR of {NAMED[target]} {when}: lowest **{least[0]:.3f}** ({least[1]:.3f} to {least[2]:.3f}) at √ᾱ = {least[3]:g}"
+    if quantity == "lowest":
+        text += f", step {least[4]:,}"
+    elif len(levels) > 1:
+        text += f", highest {most[0]:.3f} at {most[3]:g}"
+    ends = (least[1], least[2]) if quantity == "lowest" else (least[1], most[2])
+    return f"{text} ({where})", *ends
 
 
 def _seeds(n: int) -> str:

@@ -5,14 +5,18 @@ rule's law (valid strings, whether trained on or not) and stay the same over the
 network alone.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import prod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from localbias import ldr
+from localbias import ldr, render
 from localbias.diffusion import Reverse
+from localbias.products import Products
+from localbias.record import Record
 from localbias.training import random_generator
 
 
@@ -86,14 +90,14 @@ class Probe:
         [closer, *spatial] exact saliency
         """
         region, generator = self.setup.renderer.region(self.probing.symbol), self._generator("vectors")
-        device = next(denoiser.parameters()).device
+        device = _device(denoiser)
         rows: dict[str, list[Tensor]] = {}
         for x, t, level in zip(self.noised, self.times, self.probing.levels):
             f, here = self._at(denoiser, t), x.to(device)
             found = ldr.local_dependency_ratio(f, here, region, self.probing.probes, generator, details=True)
             with torch.no_grad():
                 x0 = f(here).cpu()
-            row = {"ldr": found.moments.float(), "ldr_covariance": found.covariance.float()}
+            row = {"ldr": found.moments.float().cpu(), "ldr_covariance": found.covariance.float().cpu()}
             gaps = [(x0 - exact(x, t)).square().mean() for exact in self.references.values()]
             row["excess"] = torch.stack(gaps).float()
             if level in self.probing.closer:
@@ -113,7 +117,7 @@ class Probe:
         renderer, generator = self.setup.renderer, self._generator("generated")
         region = renderer.region(self.probing.symbol)
         regions = torch.stack([renderer.region(i) for i in range(renderer.length)])
-        device = next(denoiser.parameters()).device
+        device = _device(denoiser)
         closer = [(x, t) for x, t, c in zip(self.noised, self.times, self.probing.levels) if c in self.probing.closer]
         wanted = self.schedule.alpha_bar[[t for _, t in closer]].sqrt()
         nearest: list[Reverse | None] = [None] * len(wanted)
@@ -150,12 +154,39 @@ class Probe:
         return random_generator("probe", name, self.setup.experiment.seed)
 
 
+def _device(denoiser: Callable) -> torch.device:
+    """Where a denoiser computes; one without parameters, such as a reference, anywhere."""
+    parameters = denoiser.parameters() if isinstance(denoiser, nn.Module) else iter(())
+    return next((parameter.device for parameter in parameters), torch.device("cpu"))
+
+
 def _in_batches(f: Callable, x: Tensor, region: Tensor, probes: int, generator: torch.Generator, size: int):
     """Moments and covariance of any number of signals, `size` at a time."""
     found = [ldr.local_dependency_ratio(f, part, region, probes, generator, details=True) for part in x.split(size)]
-    return torch.cat([one.moments for one in found]), torch.cat([one.covariance for one in found])
+    return torch.cat([one.moments for one in found]).cpu(), torch.cat([one.covariance for one in found]).cpu()
 
 
 def _pixels(signals: Tensor) -> Tensor:
     """−1 … 1 as uint8 0 … 255."""
     return ((signals.cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def stored(found: Record, name: str = "ldr") -> Products:
+    """The products that a record holds: name "ldr" [1 + M, V, n], "reference_ldr" [3, V, n] or "generated_ldr" [V, N].
+
+    Of the prediction of x0, whose values are about 1 at most: that sets the size of a Jacobian that counts as zero.
+    ValueError for a record that was not probed.
+    """
+    if name not in found.arrays:
+        raise ValueError(f"record {found.path.name} holds no {name!r}: its run was not probed")
+    probing, renderer = found.experiment["probing"], render.make(**found.experiment["renderer"])
+    moments = torch.from_numpy(found.arrays[name]).double()
+    size = int(renderer.region(probing["symbol"]).sum())
+    if name == "reference_ldr" or probing["probes"] >= size:
+        covariance, freedom = moments.new_zeros(*moments.shape, 3), math.inf
+    else:
+        error = {"ldr": "ldr_covariance", "generated_ldr": "generated_covariance"}[name]
+        covariance, freedom = torch.from_numpy(found.arrays[error]).double(), probing["probes"] - 1
+    eps = 8 * torch.finfo(torch.float64 if name == "reference_ldr" else torch.float32).eps
+    floor = moments.new_full(moments.shape[:-1], eps**2 * size / prod(renderer.shape))
+    return Products(moments, covariance, moments.new_tensor([freedom]), moments.new_tensor([size]), floor, eps)

@@ -5,7 +5,7 @@ a·I + b·J, error and all.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,15 @@ class Products:
     floor: Tensor
     eps: float
 
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __getitem__(self, index) -> "Products":
+        """Some of the leading axes, as a tensor is indexed."""
+        parts = {"moments": self.moments[index], "covariance": self.covariance[index], "floor": self.floor[index]}
+        keep = self.freedom.ndim > 1  # several regions, each with its own
+        return replace(self, **parts, **({name: getattr(self, name)[index] for name in ("freedom", "size")} if keep else {}))
+
     @property
     def inside(self) -> Tensor:
         """The numerator ‖J_RR‖² [..., B]."""
@@ -57,7 +66,7 @@ class Products:
         """
         total = self.total.where(~self.vanishing, 1)
         plain = self.inside / total
-        bias = (plain * self.covariance[..., 2, 2] - self.covariance[..., 1, 2]) / total**2
+        bias = (plain * self.covariance[..., 2, 2] - self.covariance[..., 1, 2]) / total / total
         return (plain - bias).where(~self.vanishing, 0)
 
     @property
@@ -109,8 +118,6 @@ class Products:
         ratios = self.ratio[~self.vanishing]
         if not len(ratios):
             raise ValueError(f"all {len(self.moments)} Jacobians vanish: no ratio is defined")
-        mean = ratios.mean().item()
-        wide = _spread(ratios, level)
         n = len(self.moments)
         centred = self.moments - self.moments.mean(0)
         pooled = Products(
@@ -119,7 +126,7 @@ class Products:
             torch.full_like(self.size, n - 1), self.size, self.floor.mean(0, keepdim=True), self.eps,
         )
         low, high = (bound.item() for bound in pooled.interval(level))
-        return Summary(mean, mean - wide, mean + wide, pooled.ratio.item(), low, high, len(ratios), n - len(ratios))
+        return Summary(*mean_interval(ratios, level), pooled.ratio.item(), low, high, len(ratios), n - len(ratios))
 
 
 class Summary(NamedTuple):
@@ -142,7 +149,9 @@ def _quantile(level: float, freedom: np.ndarray | int) -> np.ndarray:
     return np.where(np.asarray(freedom) > 0, student.ppf((1 + level) / 2, np.maximum(freedom, 1)), math.inf)
 
 
-def _spread(values: Tensor, level: float) -> float:
-    """Half the width of Student's interval of a mean."""
-    n = len(values)
-    return float(_quantile(level, n - 1)) * values.std().item() / math.sqrt(n) if n > 1 else math.inf
+def mean_interval(values: np.ndarray | Tensor, level: float = 0.95) -> tuple[float, float, float]:
+    """The mean of independent values [n] and Student's interval of it: mean, low, high; infinite for a single one."""
+    values = np.asarray(values, dtype=float)
+    mean, n = float(values.mean()), len(values)
+    wide = float(_quantile(level, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+    return mean, mean - wide, mean + wide

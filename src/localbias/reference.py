@@ -16,7 +16,7 @@ them. All are computed in float64 and returned in x_t's dtype, on its device, an
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from localbias.diffusion import Schedule
@@ -151,11 +151,19 @@ def gap(better: Reference, worse: Callable, x0: Tensor, t: int, generator: torch
     """
     x0 = x0.double()
     x_t = better.schedule.add_noise(x0, torch.randn(x0.shape, generator=generator, dtype=x0.dtype), t)
-    return (better(x_t, t) - better.schedule.predict(worse, x_t, t, "x0")).square().flatten(1).mean(1)
+    single = isinstance(worse, nn.Module)  # a network, which takes its own precision only
+    with torch.no_grad():
+        found = better.schedule.predict(worse, x_t.to(next(worse.parameters()).dtype) if single else x_t, t, "x0")
+    return (better(x_t, t) - found).square().flatten(1).mean(1)
 
 
 def band(levels: Tensor, gaps: Tensor, share: float = 0.1) -> tuple[float, float]:
-    """The noise levels from the first to the last at which the gap is at least `share` of its largest."""
+    """The noise levels from the first to the last at which the gap is at least `share` of its largest.
+
+    ValueError where no gap is above 0: there is no such level.
+    """
+    if not gaps.max() > 0:
+        raise ValueError(f"gaps up to {gaps.max()}: nowhere above 0")
     inside = levels[gaps >= share * gaps.max()]
     return inside.min().item(), inside.max().item()
 

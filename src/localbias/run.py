@@ -17,7 +17,8 @@ from tqdm import tqdm
 from localbias import outcome, record
 from localbias.diffusion import Denoiser, last
 from localbias.experiment import Experiment, Setup, from_configuration
-from localbias.probe import Probe
+from localbias.probe import Probe, stored
+from localbias.products import Summary
 from localbias.record import Record
 from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
 
@@ -116,6 +117,7 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
     if probe and not state.step:
         arrays |= probe.constants()
         _append(arrays, probe.along(state.average.eval()))
+        state.average.train()
     bar = tqdm(total=config.steps, initial=state.step, desc=experiment.stem, unit="step", disable=checkpoint is None)
     saved = time.monotonic()
     with bar:
@@ -192,6 +194,17 @@ def load_network(found: Record, step: int) -> Denoiser:
         {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
     )
     return denoiser.eval()
+
+
+def ratios_by_level(found: Record, target: str = "x0") -> dict[float, list[Summary | None]]:
+    """The local dependency ratio of a probed record, of that target: level -> its summary before training and at each
+    measured step, None where every Jacobian vanishes."""
+    probing, schedule = found.experiment["probing"], from_configuration(found.experiment).schedule
+    products = stored(found).converted(*(part[:, None] for part in schedule.affine(found.arrays["probe_t"], "x0", target)))
+    return {
+        level: [None if one.vanishing.all() else one.summary() for one in (products[row, v] for row in range(len(products)))]
+        for v, level in enumerate(probing["levels"])
+    }
 
 
 def compare(stored: Record, again: Record) -> tuple[bool, str]:

@@ -1,0 +1,82 @@
+"""The benchmark in its smoke mode: the same tables as the real run, from images of 16×16 pixels."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "ldr.py"
+EXACT = {
+    "plain loop of VJPs",
+    "local_dependency_ratio",
+    "local_dependency_ratio, chunk=8",
+    "torch.func.jacrev",
+    "torch.func.jacrev, chunk_size=64",
+    "torch.func.jacrev, chunk_size=16",
+    "torch.autograd.functional.jacobian",
+    "torch.autograd.functional.jacobian, vectorize=True",
+}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """What the smoke run prints, and the file it writes."""
+    file = tmp_path_factory.mktemp("benchmark") / "results.md"
+    command = [sys.executable, SCRIPT, "--smoke", "--output", file]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, file.read_text()
+
+
+def tables(text):
+    """Each table of the markdown text: its header, and its rows by their first cell."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        header, _, *rows = ([cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines())
+        assert {len(row) for row in rows} == {len(header)}
+        found.append((header, {row[0]: row[1:] for row in rows}))
+    return found
+
+
+def test_every_exact_method_finds_the_same_ratio(smoke):
+    (header, rows), _ = tables(smoke[0])
+    assert header[1:] == ["CPU time, s", "of the loop's", "peak memory, MB", "largest error"]
+    assert set(rows) == EXACT
+    for seconds, share, memory, error in rows.values():
+        assert float(seconds) > 0 and float(share) > 0 and float(memory) >= 0
+        assert 0 <= float(error) < 1e-5  # rounding of float32
+    assert rows["plain loop of VJPs"][1] == "1.00"
+    ratio = float(re.search(r"sample's ratio is (0\.\d+)", smoke[0])[1])
+    assert 0.05 < ratio < 0.95  # the patches listen to each other: neither 0 nor 1, where any method is right
+
+
+def test_more_probes_cost_more_and_err_less(smoke):
+    _, (header, rows) = tables(smoke[0])
+    assert header[2:] == ["speed-up", "peak memory, MB", "error of the mean", "of one sample (rms)"]
+    assert list(rows) == ["exact", "1", "8", "64"]
+    times = [float(row[0]) for row in rows.values()]
+    assert times[1] < times[3]
+    one, eight, all_64 = (float(rows[n][4].rstrip("%")) for n in ("1", "8", "64"))
+    assert one > eight > 0.1
+    assert all_64 == float(rows["64"][3].rstrip("%")) == 0  # as many probes as pixels in the region are exact
+    assert float(rows["1"][1]) == pytest.approx(times[0] / times[1], abs=0.1)
+
+
+def test_the_file_holds_what_is_printed(smoke):
+    printed, written = smoke
+    assert printed == written and "## dit, region of 64 in 16×16 pixels" in printed
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--network", "mlp"], "'mlp'; known: unet, dit"),
+    (["--size", "40"], "size 40; allowed: multiples of 16"),
+    (["--probes", "4", "--probes", "0"], "probes 0; allowed: 1 or more"),
+])
+def test_what_cannot_be_run_is_refused(arguments, message):
+    done = CliRunner().invoke(runpy.run_path(str(SCRIPT))["app"], arguments)
+    assert done.exit_code == 2
+    assert message in re.sub(r"[\s│]+", " ", done.output)
