@@ -34,6 +34,7 @@ def rows(tmp_path, **changes):
     return ledger.rows(claims, tmp_path)
 
 
+RATIO = {"experiment": "toy", "ldr": {"target": "x0", "levels": [0.3, 0.9]}}
 COUNTS = [[100, 0, 0, 0], [4, 70, 20, 6], [0, 50, 40, 10]]
 
 
@@ -90,6 +91,12 @@ def test_nothing_recorded_is_said(tmp_path):
 @pytest.mark.parametrize("changes, names", [
     ({"measure": [{"experiment": "toy", "outcome": ["halucination"]}]}, "halucination"),
     ({"measure": [{"experiment": "toy", "outcome": ["invalid"], "quantity": "mean"}]}, "mean"),
+    ({"measure": [RATIO | {"outcome": ["invalid"]}]}, "one of the two"),
+    ({"measure": [{"experiment": "toy"}]}, "one of the two"),
+    ({"measure": [RATIO | {"quantity": "highest"}]}, "highest"),
+    ({"measure": [{"experiment": "toy", "ldr": {"target": "score", "levels": [0.3]}}]}, "score"),
+    ({"measure": [{"experiment": "toy", "ldr": {"target": "x0", "levels": []}}]}, "levels"),
+    ({"measure": [{"experiment": "toy", "ldr": {"levels": [0.3]}}]}, "target"),
     ({"expects": 0.5}, "claim"),
     ({"why": None, "says": None, "expects": []}, "claim"),
 ])
@@ -104,6 +111,42 @@ def test_the_committed_claims_speak_of_experiments_that_exist():
     assert len({entry["id"] for entry in entries}) == len(entries)
     assert {m["experiment"] for entry in entries for m in entry["measure"]} <= set(catalogue.EXPERIMENTS)
     assert len(ledger.rows()) == len(entries)
+
+
+def store_probed(folder, seed, ratios, vanishing=()):
+    """A record of 2 levels, 3 steps and 4 signals of a one-number region; `ratios` float [1 + 3, 2], of x0."""
+    made = catalogue.make("parity-8-scalars", "smoke", seed)
+    inside = np.repeat(np.array(ratios, dtype=np.float32)[..., None], 4, -1)
+    moments = np.stack([np.sqrt(inside), inside, np.ones_like(inside)], -1)
+    for index in vanishing:
+        moments[index] = 0
+    origin = {"key": "k", "fingerprint": {}, "chance": [], "experiment": made.configuration | {"name": "toy", "tier": "laptop"}}
+    arrays = {"step": np.array([10, 20, 40]), "ldr": moments, "probe_t": np.array([485, 140])}
+    record.save(f"toy-laptop-s{seed}-k", origin, arrays, None, folder)
+
+
+
+
+def test_the_ratio_at_the_end_over_levels_and_its_lowest_on_the_way(tmp_path):
+    for seed, shift in enumerate((0.0, 0.02)):
+        store_probed(tmp_path, seed, np.array([[0.1, 0.1], [0.9, 0.5], [0.4, 0.6], [0.8, 0.7]]) + shift)
+    (row,) = rows(tmp_path, measure=[RATIO], expects=[0.75, 1])
+    assert "lowest **0.710** (0.700 to 0.720) at √ᾱ = 0.9, highest 0.810 at 0.3" in row["finds"]
+    assert "after 40 steps" in row["finds"] and "2 seeds" in row["finds"] and row["verdict"] == "agrees"  # in part above
+    (row,) = rows(tmp_path, measure=[RATIO | {"quantity": "lowest"}], expects=[0.75, 1])
+    assert "**0.410** (0.400 to 0.420) at √ᾱ = 0.3, step 20" in row["finds"]  # before training does not count
+    assert row["verdict"] == "differs"
+
+
+def test_the_ratio_of_another_target_and_without_a_level_that_vanishes(tmp_path):
+    store_probed(tmp_path, 0, np.full((4, 2), 0.36), vanishing=[(3, 1)])
+    (row,) = rows(tmp_path, measure=[RATIO], expects=[0, 1])
+    assert "lowest **0.360**" in row["finds"] and "at √ᾱ = 0.3" in row["finds"] and "at 0.9" not in row["finds"].split("highest")[0]
+    schedule = catalogue.make("parity-8-scalars", "smoke").schedule
+    c = schedule.alpha_bar[485].sqrt().item()
+    expected = (1 - c * 0.6) ** 2 / ((1 - c * 0.6) ** 2 + c**2 * 0.64)  # J_RR = .6, the rest of J_R has norm .8
+    only = {"experiment": "toy", "ldr": {"target": "noise", "levels": [0.3]}}
+    assert f"LDR of the noise after 40 steps: lowest **{expected:.3f}**" in rows(tmp_path, measure=[only], expects=[0, 1])[0]["finds"]
 
 
 def test_a_damaged_record_is_not_blamed_on_the_claim(tmp_path):

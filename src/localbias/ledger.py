@@ -54,7 +54,7 @@ def _check(
     if bool(outcome) == bool(ldr):
         raise ValueError("a measure is of outcomes or of ldr, one of the two")
     if ldr:
-        known = [(ldr["target"], TARGETS), (quantity, RATIOS)]
+        known = [(ldr.get("target"), TARGETS), (quantity, RATIOS)]
         if ldr.keys() != {"target", "levels"} or not ldr["levels"]:
             raise ValueError(f"ldr={ldr}; allowed: a target and levels")
     else:
