@@ -84,8 +84,10 @@ def saliency(
     _check(probes, chunk)
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
         pull = _Pullback(f, x, chunk)
-        parts = [g.double().square().sum(0) for _, g in _pulled(pull, regions[0], probes, generator)]
-    heat = sum(parts) / _count(regions[0], probes)
+        heat = torch.zeros(x.shape, dtype=torch.float64, device=x.device)
+        for _, g in _pulled(pull, regions[0], probes, generator):
+            heat += g.double().square().sum(0)
+    heat /= _count(regions[0], probes)
     return heat.sum(1) if heat.ndim > 2 else heat
 
 
