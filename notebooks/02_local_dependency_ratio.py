@@ -163,10 +163,38 @@ Markdown("The lowest mean LDR **of the noise** at any level and any step, before
          + "; ".join(f"{title.replace(chr(10), ' ')}: **{value:.3f}**" for title, value in lowest.items()) + ".")
 
 # %% [markdown]
-# The noise's ratio is near 1 in every column, for networks as unlike as these, from the first step to the last. That holds for networks that
-# *output* the noise too. The paper trains to predict the noise and doesn't say what its Figure 5 takes the ratio of. If that figure
-# shows a ratio that falls well below 1 for regions of hundreds of pixels, it is hardly the noise's. From here on the ratio is that of
-# $\hat{x}_0$, the paper's picture of "what is generated". Read as $v$ it lies between the two.
+# The noise's ratio is near 1 in every column, for networks as unlike as these, and also for those that *output* the noise. Which target can the
+# paper's Figure 5 have used, then? It shows a UNet that stays above 0.75 and a DiT whose ratio falls when its accuracy rises. The
+# paper trains to predict the noise and doesn't say what the ratio is taken of. Its own size of image settles it as far as one exemplar a digit
+# goes: at 64 × 64 pixels, here is what a network would show that has learned the rule, or the training set, *perfectly*.
+
+# %% tags=["hide-input"]
+large, generator = Setup(catalogue.make("quarter-unet-470", "paper" if tier != "smoke" else "smoke", seed)), torch.Generator().manual_seed(seed)
+x0 = large.renderer(large.train_strings[torch.randint(len(large.train_strings), (signals // 2,), generator=generator)], generator)
+perfect = {name: {target: [] for target in ("x0", "v", "noise")} for name in ("rule", "train")}
+for c in PAPER_LEVELS:
+    t = large.schedule.index(sqrt_alpha_bar=c)
+    x_t = large.schedule.add_noise(x0, torch.randn(x0.shape, generator=generator), t).double()
+    for name, by_target in perfect.items():
+        found = ldr.local_dependency_ratio(lambda x: large.references[name](x, t), x_t, large.renderer.region(0), 8, generator, details=True)
+        for target, ratios in by_target.items():
+            ratios.append(float(figures_ldr.mean_ratio(found.converted(*large.schedule.affine(t, "x0", target)))))
+
+def shown_ratio(value):
+    return "0/0" if np.isnan(value) else f"{value:.2f}"
+
+Markdown(f"A perfect network at {large.renderer.shape[1]} × {large.renderer.shape[2]} pixels, noised training images:\n\n| it knows | LDR of | "
+         + " | ".join(f"√ᾱ = {c:g}" for c in PAPER_LEVELS) + " |\n|---|---|---|---|---|---|---|\n"
+         + "\n".join(f"| the {'rule' if name == 'rule' else 'training set'} | {target} | {' | '.join(map(shown_ratio, ratios))} |"
+                     for name, by_target in perfect.items() for target, ratios in by_target.items()))
+
+# %%
+print("noise, perfect knowledge, every level: above .99:", min(min(by_target["noise"]) for by_target in perfect.values()) > 0.99)
+
+# %% [markdown]
+# A ratio of the noise that falls visibly is thus out of reach for these data: it could not fall if the network became perfect.
+# A figure in which it falls is one of $\hat{x}_0$ (or, at high noise, of $v$), or of other pictures than these. From here on the ratio is
+# that of $\hat{x}_0$.
 #
 # ## Measuring it
 #
