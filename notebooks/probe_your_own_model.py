@@ -14,25 +14,28 @@
 # # Probe your own model
 #
 # You have a diffusion model and want to know how locally it generates. This page takes you from a network that can be
-# called to a number you can defend, with a small UNet and a small transformer of the *diffusers* library as
-# examples. Both have random weights: nothing is downloaded, the page runs in seconds, and you see what the ratio
-# says of networks that have learned nothing, which is where most misreadings begin.
+# called to a number you can defend, with a small UNet and a small transformer of the *diffusers* library as examples.
+# Both have random weights: nothing is downloaded, the page runs in seconds, and you see what the ratio says of networks
+# that have learned nothing, which is where most misreadings begin. Your own model needs PyTorch only; *diffusers* is
+# here for the examples.
 #
 # **What is measured.** Pick a region $R$ of the signal and ask of the network's outputs *in* $R$ how much they would
-# change if each input number were nudged, inside $R$ or outside. The **local dependency ratio** (LDR) is the share of that
-# sensitivity, in squares, that comes from inside: with $J_R$ the rows of the Jacobian that belong to $R$, and $J_{RR}$ its columns in $R$,
+# change if each input number were nudged, inside $R$ or outside. The **local dependency ratio** (LDR) is the share of
+# that sensitivity, in squares, that comes from inside: with $J_R$ the rows of the Jacobian that belong to $R$, and
+# $J_{RR}$ its columns in $R$,
 #
 # $$\mathrm{LDR}(x) = \frac{\lVert J_{RR} \rVert_F^2}{\lVert J_R \rVert_F^2}.$$
 #
-# It is 1 where the region listens to itself alone, $|R|/d$ where it listens to all $d$ input numbers alike (we call that
-# *chance*), and 0 where it listens to everything but itself.
+# It is 1 where the region listens to itself alone, $|R|/d$ where it listens to all $d$ input numbers alike (we call
+# that *chance*), and 0 where it listens to everything but itself.
 
 # %% tags=["parameters"]
-tier = "laptop"  # "smoke" only shows that everything runs: fewer signals, hardly trained
+tier = "laptop"  # "smoke" only shows that everything runs
 seed = 0  # of the random weights, the signals and the noise
 
 # %% tags=["hide-input"]
 import copy
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -77,9 +80,9 @@ for name, f in known.items():
 # %% [markdown]
 # ## Three steps
 #
-# **The data.** A ratio belongs to an input, so you need noised signals $x_t$ of the kind that your network meets. Ours are four
-# digits in the quarters of an image. Noise levels come from the scheduler: `alphas_cumprod` is $\bar\alpha_t$, and we name
-# a level by $\sqrt{\bar\alpha}$, the share of the signal that is left, as the paper does.
+# **The data.** A ratio belongs to an input, so you need noised signals $x_t$ of the kind that your network meets. Ours
+# are four digits in the quarters of an image. Noise levels come from the scheduler: `alphas_cumprod` is $\bar\alpha_t$,
+# and we name a level by $\sqrt{\bar\alpha}$, the share of the signal that is left, as the paper does.
 
 # %%
 from diffusers import DDPMScheduler, DiTTransformer2DModel, UNet2DModel
@@ -103,8 +106,8 @@ print(f"√ᾱ = 0.5 is step {t} of {len(signal)};", end=" ")
 print("the network is to predict:", scheduler.config.prediction_type)
 
 # %% [markdown]
-# **Step 1: wrap your model** in a function that maps `[B, *shape]` to `[B, *shape]`. A lambda will do, and the time step is fixed
-# inside it. No base class, no hooks.
+# **Step 1: wrap your model** in a function that maps `[B, *shape]` to `[B, *shape]`. A lambda will do, and the time
+# step is fixed inside it. No base class, no hooks.
 
 # %%
 unet = UNet2DModel(
@@ -137,13 +140,13 @@ found = local_dependency_ratio(f, x_t, region, details=True)
 row = found.summary()
 print("interval narrower than 0.1:", row.high - row.low < 0.1)
 if seed == 0:
-    print(f"mean of ratios {row.mean:.1f}, ratio of means {row.pooled:.1f},", end=" ")
-print("without a ratio:", row.vanishing)
+    print(f"mean of ratios {row.mean:.1f}, ratio of means {row.pooled:.1f}")
+print("signals without a ratio:", row.vanishing)
 
 # %% [markdown]
 # **A transformer**, conditioned on a class. What the network is conditioned on is closed over; it is part of the
-# function, not of the input that is nudged. The function is called **once, with the whole batch**, so give it labels for
-# each of the $B$ signals.
+# function, not of the input that is nudged. The function is called **once, with the whole batch**, so give it labels
+# for each of the $B$ signals.
 
 # %%
 dit = DiTTransformer2DModel(
@@ -162,16 +165,17 @@ if seed == 0:
     print("transformer above 0.99:", ratio_dit.mean().item() > 0.99)
 
 # %% [markdown]
-# Look at that again. The transformer's attention can reach every patch from every patch, it has never been trained,
-# and it is *all but perfectly local*, more so than the convolutional UNet. Nothing has taught it to be. With random weights the attention
-# is nearly uniform: a patch hears each of the 64 patches faintly, and itself through the residual path at full
-# strength. **A high ratio can be a property of the architecture.** Hence the most useful rule of this page: measure an
-# untrained copy beside the trained network, always.
+# Look at that again. The transformer's attention can reach every patch from every patch, it has never been trained, and
+# it is *all but perfectly local*, more so than the convolutional UNet. Nothing has taught it to be. With random weights
+# the attention is nearly uniform: a patch hears each of the 64 patches faintly, and itself through the residual path at
+# full strength. **A high ratio can be a property of the architecture.** Hence the most useful rule of this page:
+# measure an untrained copy beside the trained network, always.
 #
 # ## Look before you average
 #
-# `saliency` shows *where* a region listens: the map's share inside the region is the ratio. `dependency` takes several regions
-# and says which listens to which; where they tile the image, a row divided by its sum has the ratios on its diagonal.
+# `saliency` shows *where* a region listens: the map's share inside the region is the ratio. `dependency` takes several
+# regions and says which listens to which; where they tile the image, a row divided by its sum has the ratios on its
+# diagonal.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Two untrained networks, mean over the signals. Left: share of each input pixel in what the outlined quarter listens to. Right: share of each quarter in what a quarter listens to; the diagonal holds the ratios. Colours are logarithmic; the line in the right colour bars is chance, 0.25."}, "image": {"alt": "Two rows, UNet and transformer. The UNet's heat leaks over the region's edges and falls off with distance; its matrix has 0.7 to 0.8 on the diagonal, about 0.1 for adjacent quarters and a few hundredths for opposite ones. The transformer's heat fills the region and is faint and even elsewhere; its matrix is nearly 1 on the diagonal and below 0.001 everywhere else."}}
 both = {"UNet": f, "transformer": f_dit}
@@ -189,14 +193,15 @@ def frame(axis, title):
 figure, axes = plt.subplots(2, 2, figsize=(8.6, 6.8))
 for (left, right), name in zip(axes, both):
     picture = left.imshow(heats[name].clamp(min=1e-6), cmap="cividis", norm=LogNorm(1e-6, 0.1))
-    left.add_patch(Rectangle((-0.5, -0.5), 8, 8, fill=False, edgecolor="white", linewidth=2, linestyle="--", clip_on=False))
+    left.add_patch(Rectangle((-0.5, -0.5), 8, 8, fill=False, edgecolor="white", linewidth=2, linestyle="--"))
     left.set(xticks=[], yticks=[])
     frame(left, f"{name}: where the quarter listens")
     figure.colorbar(picture, ax=left, label="share of a pixel", shrink=0.85)
     table = right.imshow(matrices[name], cmap="cividis", norm=LogNorm(1e-4, 1))
     for i, j in np.ndindex(4, 4):
         share = matrices[name][i, j].item()
-        right.text(j, i, f"{share:.2f}" if share >= 0.005 else f"{share:.4f}", ha="center", va="center", color="black" if share > 0.02 else "white", fontsize=9)
+        text, colour = f"{share:.{2 if share >= 0.005 else 4}f}", "black" if share > 0.02 else "white"
+        right.text(j, i, text, ha="center", va="center", color=colour, fontsize=9)
     right.set_xticks(range(4), names, rotation=30, ha="right")
     right.set_yticks(range(4), names)
     right.set(xlabel="listens to")
@@ -219,44 +224,48 @@ if seed == 0:
 #
 # ### Which target
 #
-# A network may predict the noise, $x_0$ or $v$. Given $x_t$ each determines the others, as $\text{slope} \cdot f(x_t) + \text{shift} \cdot x_t$, so
-# its Jacobian is $\text{slope} \cdot J + \text{shift} \cdot I$: **the ratio depends on the target**, and one set of Jacobian
-# products serves all of them, errors included. That is `converted`:
+# A network may predict the noise, $x_0$ or $v$. Given $x_t$ each determines the others, as
+# $\text{slope} \cdot f(x_t) + \text{shift} \cdot x_t$, so its Jacobian is
+# $\text{slope} \cdot J + \text{shift} \cdot I$: **the ratio depends on the target**, and one set of Jacobian products
+# serves all of them, errors included. That is `converted`:
 
 # %%
 c, s = signal[t], (1 - signal[t] ** 2).sqrt()  # √ᾱ, √(1−ᾱ)
-as_x0 = found.converted(slope=-s / c, shift=1 / c)  # x̂0 = (x_t − √(1−ᾱ) ε̂) / √ᾱ
+as_x0 = found.converted(slope=-s / c, shift=1 / c)  # x̂0 = (x_t − s ε̂) / c
 
 x0_hat = lambda x: (x - s.float() * f(x)) / c.float()
 directly = local_dependency_ratio(x0_hat, x_t, region)
-print("as measured of x̂0 itself:", torch.allclose(as_x0.ratio, directly, atol=1e-4))
+print("as measured of x̂0:", torch.allclose(as_x0.ratio, directly, atol=1e-4))
 slope, shift = Schedule().affine(t, "noise", "x0")
 print("Schedule().affine knows that slope:", abs(slope + s / c).item() < 1e-5)
 print("and that shift:", abs(shift - 1 / c).item() < 1e-5)
 
 # %% [markdown]
-# `Schedule.affine(t, source, target)` knows the slopes and shifts of this package's schedules; DDPM's default is one of them. For
-# another scheduler take $c = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1 - \bar\alpha_t}$ from its `alphas_cumprod`:
+# `Schedule.affine(t, source, target)` knows the slopes and shifts of this package's schedules; DDPM's default is one of
+# them. For another scheduler take $c = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1 - \bar\alpha_t}$ from its
+# `alphas_cumprod`:
 #
 # | the network predicts | as $x_0$: slope, shift | as noise: slope, shift |
 # |---|---|---|
 # | noise $\varepsilon$ | $-s/c$, $1/c$ | $1$, $0$ |
 # | $v = c\,\varepsilon - s\,x_0$ | $-s$, $c$ | $c$, $s$ |
 # | $x_0$ | $1$, $0$ | $-c/s$, $1/s$ |
-# | $\varepsilon - x_0$, where $x_t = (1-\sigma) x_0 + \sigma\varepsilon$ (flow matching) | $-\sigma$, $1$ | $1-\sigma$, $1$ |
+# | $\varepsilon - x_0$ of $x_t = (1-\sigma) x_0 + \sigma\varepsilon$ (flow matching) | $-\sigma$, $1$ | $1-\sigma$, $1$ |
 #
-# Scaling the output or the input as a whole changes nothing. If your sampler scales the input or preconditions the network
-# (`scale_model_input`, EDM), put that *inside* the function, so that it maps $x_t$ to the prediction.
+# Scaling the output or the input as a whole changes nothing. If your sampler scales the input or preconditions the
+# network (`scale_model_input`, EDM), put that *inside* the function, so that it maps $x_t$ to the prediction.
 #
-# Now the trap. The noise in a pixel is first of all in that pixel: $\hat\varepsilon = (x_t - \sqrt{\bar\alpha}\,\hat x_0)/\sqrt{1-\bar\alpha}$. The identity
-# contributes a 1 for every number of the region, to the numerator and the denominator alike, while what there is to know about
-# a symbol is a few directions, however many pixels show it. So for a region of many pixels the **noise** target gives a
-# ratio near 1 whatever the network does. Here is a denoiser that could not be less local in its way: the exact optimum for a training
-# set of just these images, which knows each by heart (it is made [below](#references-for-your-own-data)).
+# Now the trap. The noise in a pixel is first of all in that pixel:
+# $\hat\varepsilon = (x_t - \sqrt{\bar\alpha}\,\hat x_0)/\sqrt{1-\bar\alpha}$. The identity contributes a 1 for every
+# number of the region, to the numerator and the denominator alike, while what there is to know about a symbol is a few
+# directions, however many pixels show it. So for a region of many pixels the **noise** target gives a ratio near 1
+# almost whatever the network does. Here is a denoiser that could not be less local in its way: the exact optimum for a
+# training set of just these images, which knows each by heart (it is made [below](#references-for-your-own-data)).
 
 # %%
-own = render.Renderer(x0.flatten(1)[:, None, :, None], (1, 1), tuple(x0.shape[1:]))
-optimum = reference.train(torch.arange(samples)[:, None], own, Schedule())
+atoms = x0.flatten(1)[:, None, :, None]
+own = render.Renderer(atoms, (1, 1), shape=tuple(x0.shape[1:]))
+optimum = reference.patches(torch.arange(samples)[:, None], own, Schedule())
 
 def remembered(level, **options):
     now = step_at(level)
@@ -276,8 +285,8 @@ if seed == 0 and tier == "laptop":
 # Three answers, one denoiser. **Ask for $x_0$** when you want to know what the network makes of the picture.
 #
 # The identity can also enter through the other door. An untrained network that is *read as* noise predicts
-# $\hat x_0 = (x_t - s\,\hat\varepsilon)/c$, and its faint response is drowned by that of $x_t/c$: local, by no merit or fault of
-# its own. The figure reads the same untrained UNet in three ways and asks each for three targets.
+# $\hat x_0 = (x_t - s\,\hat\varepsilon)/c$, and its faint response is drowned by that of $x_t/c$: local, by no merit or
+# fault of its own. The figure reads the same untrained UNet in three ways and asks each for three targets.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "One untrained UNet, one set of Jacobian products at each noise level (16 random probes), nine answers. Bands are 95 % intervals over the signals; the dashed line is chance."}, "image": {"alt": "Three panels of the ratio against the square root of alpha bar, for an output read as noise, as x0 and as v. In each, the target that the network is read as gives 0.75 to 0.8 at all levels and the other targets are often near 1: x0 of a network read as noise stays above 0.95."}}
 levels = (0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98)
@@ -301,32 +310,34 @@ figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", nco
 plt.show()
 
 # %% [markdown]
-# So two networks may be compared only at the same target, and a trained one with an untrained copy that is **read in the same
-# way**.
+# So two networks may be compared only at the same target, and a trained one with an untrained copy that is **read in
+# the same way**.
 #
 # ### Which noise level, and which $x_t$
 #
-# At high noise even a perfect denoiser is local, since nothing can be read elsewhere; at low noise the picture is
-# already decided, and the ratio speaks of strokes and edges. What you want to know lives in between, and where that is depends on your
-# data: large, clear symbols are decided at very small $\sqrt{\bar\alpha}$. Measure at several levels. Say too where $x_t$ came from:
-# noised training data, noised held-out data or the model's own sampling. They are different questions. An $x$ that is
-# pure noise at a step that promises a picture is none of them.
+# The Jacobian of the perfect denoiser is $\frac{\sqrt{\bar\alpha}}{1-\bar\alpha}\,\mathrm{Cov}[x_0 \mid x_t]$. At high
+# noise that is the covariance of the data: symbols of which any two are uncorrelated, as under a parity, do not hear
+# each other, and rightly. At low noise the picture is already decided, and the ratio speaks of strokes and edges. What
+# you want to know lives in between, and where that is depends on your data: large, clear symbols are decided at very
+# small $\sqrt{\bar\alpha}$. Measure at several levels. Say too where $x_t$ came from: noised training data, noised
+# held-out data or the model's own sampling. They are different questions. An $x$ that is pure noise at a step that
+# promises a picture is none of them.
 #
 # ### Evaluation mode
 #
 # The function must treat each signal by itself and give the same answer twice. `from_pretrained` hands out networks in
-# evaluation mode, a constructor and `from_config` **do not**. Ours have dropout, or drop class labels at random; others have
-# batch norm, which mixes the signals of a batch and with them their gradients.
+# evaluation mode, a constructor and `from_config` **do not**. Ours have dropout, or drop class labels at random; others
+# have batch norm, which mixes the signals of a batch and with them their gradients.
 
 # %%
 unet.train()
-print("the UNet says the same twice, training:", torch.allclose(f(x_t), f(x_t)))
+print("the same twice, training:", torch.allclose(f(x_t), f(x_t)))
 unet.eval()
-print("the UNet says the same twice, evaluating:", torch.allclose(f(x_t), f(x_t)))
+print("the same twice, evaluating:", torch.allclose(f(x_t), f(x_t)))
 
 # %% [markdown]
-# Gradients must flow, though only to the input: pipelines run under `no_grad`, so call the network itself.
-# What cannot work is refused with the reason:
+# Gradients must flow, though only to the input: pipelines run under `no_grad`, so call the network itself. What cannot
+# work is refused with the reason:
 
 # %%
 attempts = {
@@ -338,15 +349,16 @@ for name, (broken, mask) in attempts.items():
     try:
         local_dependency_ratio(broken, x_t, mask)
     except ValueError as error:
-        print(f"{name}:\n   ", str(error).replace("; ", ";\n    ").replace(": ", ":\n    "))
+        print(textwrap.fill(f"{name}: {error}", subsequent_indent="    "))
 
 # %% [markdown]
 # ### Exact, or how many probes
 #
-# Without `probes` the ratio is exact and costs $|R|$ vector-Jacobian products: 64 here, 1,024 for a quarter of a 64 × 64 image. With
-# `probes=K` it costs $K$, for any region. Each probe is a random direction of the region; the bias that a ratio of estimates has
-# is taken off, and `standard_error` and `interval()` say what is left to chance. The directions of one signal are orthogonal, so the error
-# falls faster than $1/\sqrt K$ as $K$ nears $|R|$, and vanishes there.
+# Without `probes` the ratio is exact and costs $|R|$ vector-Jacobian products: 64 here, 1,024 for a quarter of a 64 ×
+# 64 image. With `probes=K` it costs $K$, for any region. Each probe is a random direction of the region; the bias that
+# a ratio of estimates has is taken off, and `standard_error` and `interval()` say what is left to chance. The
+# directions of one signal are orthogonal, so the error falls faster than $1/\sqrt K$ as $K$ nears $|R|$, and vanishes
+# there.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: each signal's ratio with 8 probes, 95 % interval, against the exact value. Right: error of one signal's ratio, root mean square over the signals, as it is and as the estimator says it is."}, "image": {"alt": "Left: dots with bars scattered around black ticks of the exact ratio between 0.6 and 0.9, the chance line far below. Right: two falling lines that lie near each other on logarithmic axes, dropping more steeply towards 64 probes."}}
 exact = found.ratio
@@ -360,7 +372,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.3))
 order = exact.argsort()
 left.vlines(range(samples), low[order], high[order], color=figures.CYCLE[0], alpha=0.45, linewidth=4)
 left.plot(range(samples), estimates[8].ratio[order], "o", color=figures.CYCLE[0], label="8 probes")
-left.plot(range(samples), exact[order], "_", color="black", markersize=11, markeredgewidth=2, label="exact: 64 products")
+left.plot(range(samples), exact[order], "_", color="black", markersize=11, mew=2, label="exact: 64 products")
 left.axhline(chance, color="#444444", linestyle=(0, (4, 3)), linewidth=1.2, label="chance |R|/d")
 left.set(xlabel="signals, by exact ratio", ylabel="local dependency ratio", xticks=[], ylim=(0, 1.12))
 left.legend(loc="upper center", ncols=3, fontsize=8.5, bbox_to_anchor=(0.5, 0.5))
@@ -383,11 +395,12 @@ if seed == 0 and tier == "laptop":
     print("64 of 64 probes are exact:", torch.equal(full, ratio_dit))
 
 # %% [markdown]
-# With fewer than about eight probes the standard error of a single signal is itself a rough guess; `interval()` is wider to allow for it. The
-# mean over the signals hardly minds. What the probes leave to chance averages out over signals, and the difference between signals does
-# only that way: with a budget of products take **more signals and few probes**, at least 2 so that the error can be told.
-# The interval of `summary()` is over the signals and contains the chance of the probes already. A bias-corrected ratio
-# may come out a little above 1; leave it so, or the mean is biased again.
+# With fewer than about eight probes the standard error of a single signal is itself a rough guess; `interval()` is
+# wider to allow for it. The mean over the signals hardly minds. What the probes leave to chance averages out over
+# signals, and the difference between signals does only that way: with a budget of products take **more signals and few
+# probes**, at least 2 so that the error can be told. The interval of `summary()` is over the signals and contains the
+# chance of the probes already. A bias-corrected ratio may come out a little above 1; leave it so, or the mean is biased
+# again.
 #
 # ### Several regions at once
 #
@@ -400,16 +413,17 @@ print("a ratio for each region and signal:", every.shape == (4, samples))
 print("all quarters above chance:", all(every.mean(1) > chance))
 
 # %% [markdown]
-# Mind the axis. Masks `[n, H, W]` for signals `[C, H, W]` have as many axes as one signal, so they are taken for **one** mask that differs
-# by channel. With four quarters and four channels of a latent that even fits. Write `masks[:, None]`.
+# Mind the axis. Masks `[n, H, W]` for signals `[C, H, W]` have as many axes as one signal, so they are taken for
+# **one** mask that differs by channel. With four quarters and four channels of a latent that even fits. Write
+# `masks[:, None]`.
 #
 # Regions of different size have different chance levels $|R|/d$. A region that cuts through symbols has a long border,
 # where neighbours are heard by any convolution; whole cells answer the question about symbols.
 #
 # ### Chunk and memory
 #
-# `chunk` (64 by default) is how many products are carried at once, signals × vectors. It bounds the memory of the backward pass and
-# changes nothing else:
+# `chunk` (64 by default) is how many products are carried at once, signals × vectors. It bounds the memory of the
+# backward pass and changes nothing else:
 
 # %%
 small, large = (local_dependency_ratio(f_dit, x_t, region, chunk=chunk)
@@ -418,14 +432,16 @@ print("the same ratio:", torch.allclose(small, large, atol=1e-5))
 
 # %% [markdown]
 # The forward pass of all $B$ signals is kept for as long as products are taken, however small the chunk. If that is too
-# much, split the signals: `torch.cat([local_dependency_ratio(f, part, region) for part in x_t.split(4)])`, with conditioning to match.
-# Freezing the weights (`requires_grad_(False)`, as above) saves much of it. Attention runs in its plain form while
-# products are taken, as the fused kernels cannot carry several vectors; where some other operation cannot, as in this UNet's
-# attention, one vector follows the other, which is slower and the same.
+# much, split the signals: `torch.cat([local_dependency_ratio(f, part, region) for part in x_t.split(4)])`, with
+# conditioning to match. Freezing the weights (`requires_grad_(False)`, as above) saves some of it. Attention runs in
+# its plain form while products are taken, as the fused kernels cannot carry several vectors; where some other operation
+# cannot, as in this UNet's attention, one vector follows the other, which is slower and the same. On a GPU, put $x_t$,
+# the network and its conditioning there; the mask follows.
 #
 # ### Vanishing Jacobians
 #
-# Once a denoiser is sure, nudging its input changes nothing: $J_R = 0$, and the ratio is 0/0. The memorised training set again, at two noise levels:
+# Once a denoiser is sure, nudging its input changes nothing: $J_R = 0$, and the ratio is 0/0. The memorised training
+# set again, at two noise levels:
 
 # %%
 for level in (0.3, 0.95):
@@ -436,23 +452,24 @@ with warnings.catch_warnings(record=True) as caught:
     remembered(0.95)
 if tier == "laptop":
     print("without details, a warning:")
-    print(str(caught[0].message).replace(": ", ":\n").replace("; ", ";\n"))
+    print(textwrap.indent(textwrap.fill(str(caught[0].message)), "    "))
 
 # %% [markdown]
-# Such signals are masked and counted, never NaN: `summary()` leaves them out of the mean of ratios and tells how many they
-# were. But to leave out the sure ones is to select the unsure. The **ratio of means** beside it keeps all signals, and weighs each by how
-# strongly it reacts. Give both where they differ, and the count.
+# Such signals are masked and counted, never NaN: `summary()` leaves them out of the mean of ratios and tells how many
+# they were. But to leave out the sure ones is to select the unsure. The **ratio of means** beside it keeps all signals,
+# and weighs each by how strongly it reacts. Give both where they differ, and the count.
 #
 # ### Conditioning and guidance
 #
 # Text works like a class: close over it, one row a signal.
 #
 # ```python
-# f = lambda x: unet(x, t, encoder_hidden_states=text).sample  # text [B, tokens, width]
+# # text [B, tokens, width]
+# f = lambda x: unet(x, t, encoder_hidden_states=text).sample
 # ```
 #
-# Under classifier-free guidance the sampler follows neither prediction but a mixture, and that has a ratio of its
-# own. Measure what you sample with:
+# Under classifier-free guidance the sampler follows neither prediction but a mixture, and that has a ratio of its own.
+# Measure what you sample with:
 
 # %%
 def guided(x, weight=4.0):
@@ -472,8 +489,9 @@ if seed == 0:
 # %% [markdown]
 # ### Latent diffusion
 #
-# There the network's input is a latent, and so is the region: a mask `[1, h, w]` over all channels, one cell for every 8 × 8 or so
-# pixels of the image. Or you may ask about *pixels*, with the decoder composed. Decoded images have another shape than latents, and the function must keep the shape. Fold the pixels of a cell into channels with
+# There the network's input is a latent, and so is the region: a mask `[1, h, w]` over all channels, one cell for every
+# 8 × 8 or so pixels of the image. Or you may ask about *pixels*, with the decoder composed. Decoded images have another
+# shape than latents, and the function must keep the shape. Fold the pixels of a cell into channels with
 # `pixel_unshuffle`, and give the latents as many channels by appending zeros, which the function ignores:
 
 # %%
@@ -497,9 +515,9 @@ def predicted(z):  # x̂0, a latent [B, 4, 8, 8]
     return (z - s.float() * output) / c.float()
 
 def pixels(z):  # [B, 3, 16, 16] as [B, 3 · 2 · 2, 8, 8]
-    return pixel_unshuffle(vae.decode(z).sample, 2)
+    return pixel_unshuffle(vae.decode(z).sample, 2)  # z / scaling_factor, if any
 
-z_t = torch.randn(samples, 4, 8, 8, generator=generator)  # yours: noised latents
+z_t = torch.randn(samples, 4, 8, 8)  # in earnest: noised latents of your data
 padded = torch.cat([z_t, torch.zeros(samples, 12 - 4, 8, 8)], dim=1)
 cell = torch.zeros(1, 8, 8, dtype=torch.bool)
 cell[:, :4, :4] = True
@@ -516,20 +534,21 @@ if seed == 0:
     print("the decoder alone, below 0.8:", decoder.mean().item() < 0.8)
 
 # %% [markdown]
-# A decoder with attention or a wide receptive field mixes places too. Measure it alone, or what it does is put down to the
-# diffusion model.
+# A decoder with attention or a wide receptive field mixes places too. Measure it alone, or what it does is put down to
+# the diffusion model.
 #
 # ## Calibrate
 #
 # A ratio without something to hold it against means little. Three references, by rising price:
 #
-# 1. **Chance**, $|R|/d$: free, and the floor only for networks without a sense of place.
-# 2. **An untrained copy**, read the same way: `UNet2DModel.from_config(unet.config).eval()`. Better a few, with several seeds.
-# 3. **Exact denoisers**, where the data are finite: the optimum $\mathbb{E}[x_0 \mid x_t]$ for the training set, and the best that each
-#    cell can do by itself.
+# 1. **Chance**, $|R|/d$: free, and about where a network without a sense of place begins.
+# 2. **An untrained copy**, read the same way: with *diffusers*, the class's `from_config(unet.config)`, then `eval()`.
+#    Better a few, with several seeds.
+# 3. **Exact denoisers**, where the data are finite: the optimum $\mathbb{E}[x_0 \mid x_t]$ for the training set, and
+#    the best that each cell can do by itself.
 #
-# All three on a problem that trains in seconds: four numbers $\pm 1$ whose product is $+1$, and a small dense network that predicts
-# $x_0$. Every number is a region, $|R|/d = 1/4$; all eight valid strings are the training set.
+# All three on a problem that trains in seconds: four numbers $\pm 1$ whose product is $+1$, and a small dense network
+# that predicts $x_0$. Every number is a region, $|R|/d = 1/4$; all eight valid strings are the training set.
 
 # %%
 schedule = Schedule("cosine")
@@ -537,13 +556,15 @@ parity, scalars = grammar.Parity(4), render.Scalars(4)
 strings = scalars(parity.support)
 exactly = {
     "exact: training set": reference.train(parity.support, scalars, schedule),
-    "exact: each number by itself": reference.marginals(parity, scalars, schedule),
+    "exact: each number by itself":
+        reference.marginals(parity, scalars, schedule),
 }
 
 torch.manual_seed(seed)
 mlp = networks.make("mlp", (4,), width=128, depth=2)
 network = Denoiser(mlp, schedule, reads="x0", target="x0")
-training = Training(live_steps, batch=128, rate=5e-3, warmup=50, decay="linear")
+training = Training(
+    live_steps, batch=128, rate=5e-3, warmup=50, decay="linear")
 
 def draw(generator, n):
     return strings[torch.randint(len(strings), (n,), generator=generator)]
@@ -556,8 +577,9 @@ for state in train(start, training, draw, seed):
 kept[f"after {live_steps:,} steps"] = network
 
 # %% [markdown]
-# Everything is measured at the very same $x_t$. Beside the ratio stands what it is meant to explain: by how much
-# each network's $\hat x_0$ misses the optimum's. The ratio drawn is that of means, as some of these denoisers are all but sure.
+# Everything is measured at the very same $x_t$. Beside the ratio stands what it is meant to explain: by how much each
+# network's $\hat x_0$ misses the optimum's. The ratio drawn is that of means, as some of these denoisers are all but
+# sure.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "A dense network on four numbers with a parity, against its references; ratios of means over 64 signals and four regions, x0 target. Left: the dashed line is chance, 1/4. Right: mean squared distance from the optimum's prediction, the excess of the loss over the best that is possible."}, "image": {"alt": "Left: the untrained network is flat near 0.3, after 100 steps the ratio is near 1 at most levels as for the exact denoiser that takes each number by itself, and at the end it falls with the noise much like the exact denoiser of the training set. Right: the distance from the optimum is largest untrained, comparable to that of the exact local denoiser after 100 steps, and several times smaller at the end."}}
 levels = (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -569,7 +591,8 @@ for name, denoiser in (kept | exactly).items():
     ldr[name], excess[name], plain[name] = [], [], []
     for level in levels:
         now = schedule.index(sqrt_alpha_bar=level)
-        noised = schedule.add_noise(clean, grain, now).double() if name in exactly else schedule.add_noise(clean, grain, now)
+        noised = schedule.add_noise(clean, grain, now)
+        noised = noised.double() if name in exactly else noised
         sums = local_dependency_ratio(lambda x: denoiser(x, now), noised, regions, details=True)
         ldr[name].append((sums.inside.sum() / sums.total.sum()).item())
         plain[name].append(sums.ratio[~sums.vanishing].mean().item())
@@ -608,36 +631,41 @@ if seed == 0 and tier == "laptop":
 # %% [markdown]
 # In the order of training this is the paper's story in small, and the reason for the caution on this page:
 #
-# - The ratio is **low before training and low at the end**, for opposite reasons: a dense network listens to everything because it
-#   knows nothing, and later because it has to. Only the right panel tells the two apart.
-# - In between it is near 1. That is the local generation bias: the network has found what each number can do by itself. However well it does that, it
-#   comes no nearer to the optimum than the exact local denoiser.
-# - At high noise (small $\sqrt{\bar\alpha}$) the optimum itself has a ratio of 1. A high ratio there is no failure. Nor is a low one an achievement: all the
-#   Jacobians are small, and the ratio weighs a network's errors.
-# - The trained network's ratio is to be compared with the *optimum's curve*, not with 1 and not with 0. Its *mean of ratios* would
-#   fall well below that curve where the strings are nearly decided: signals whose Jacobians have all but vanished then count as much as any.
+# - The ratio is **low before training and low at the end**, for opposite reasons: a dense network listens to everything
+#   because it knows nothing, and later because it has to. Only the right panel tells the two apart.
+# - In between it is near 1. That is the local generation bias: the network has found what each number can do by itself.
+#   However well it does that, it comes no nearer to the optimum than the exact local denoiser.
+# - At high noise (small $\sqrt{\bar\alpha}$) the optimum itself has a ratio of 1, since any two of the numbers are
+#   uncorrelated. A high ratio there is no failure. Nor is a low one an achievement: all the Jacobians are small, and
+#   the ratio weighs a network's errors.
+# - The trained network's ratio is to be compared with the *optimum's curve*, not with 1 and not with 0. Its *mean of
+#   ratios* would fall well below that curve where the strings are nearly decided: signals whose Jacobians have all but
+#   vanished then count as much as any.
 #
 # (references-for-your-own-data)=
 # ### References for your own data
 #
-# A finite training set of any images has an exact optimum: a softmax over the images. To
-# `localbias.reference` each image is one symbol in a grid of one cell. This is how the memorised training set above was made; it takes
-# any shape, colour too, and thousands of small images.
+# A finite training set of any images has an exact optimum: a softmax over the images. To `localbias.reference` each
+# image is one symbol in a grid of one cell. This is how the memorised training set above was made; it takes any shape,
+# colour too, and thousands of small images. With one cell the law of the patches is that of the training set.
 #
 # ```python
-# own = render.Renderer(images.flatten(1)[:, None, :, None], (1, 1), shape=tuple(images.shape[1:]))
-# optimum = reference.train(torch.arange(len(images))[:, None], own, Schedule())
+# atoms = images.flatten(1)[:, None, :, None]
+# own = render.Renderer(atoms, (1, 1), shape=tuple(images.shape[1:]))
+# optimum = reference.patches(torch.arange(len(images))[:, None], own, Schedule())
 # ```
 #
-# Nobody's network should *be* that optimum, for it can only repeat the training images. It shows how low the ratio of a perfect memory is, level by
-# level: the other end of the scale from the untrained copy. If your data have a grammar, a `Grammar` and a renderer ([how to](../reproduce.md)) give you
-# the exact denoisers of the rule and of independent symbols as well.
+# Nobody's network should *be* that optimum, for it can only repeat the training images. It shows how low the ratio of a
+# perfect memory is, level by level: the other end of the scale from the untrained copy. If your data have a grammar, a
+# `Grammar` and a renderer ([how to](../reproduce.md)) give you the exact denoisers of the rule and of independent
+# symbols as well.
 
 # %%
 if seed == 0 and tier == "laptop":
     for level in (0.05, 0.1, 0.3, 0.5):
         row = remembered(level, details=True).summary()
-        print(f"√ᾱ = {level:<4}  mean of ratios {row.mean:.2f}, of means {row.pooled:.2f}")
+        print(f"√ᾱ = {level:<4}  mean of ratios {row.mean:.2f},",
+              f"ratio of means {row.pooled:.2f}")
 
 # %% [markdown]
 # ## What a number shows, and what it does not
@@ -646,8 +674,10 @@ if seed == 0 and tier == "laptop":
 #
 # - shows that at these $x_t$ small changes elsewhere hardly move the prediction in the region;
 # - does *not* show that training made it so: see the untrained transformer;
-# - does *not* show a fault: at high noise, or where symbols are independent, the optimum is local;
-# - shows *nothing* where an identity makes it so: at the noise target, or in an untrained network that is read as noise;
+# - does *not* show a fault: where symbols are independent the optimum is local, and at high noise where they are
+#   uncorrelated;
+# - shows *nothing* where an identity makes it so: at the noise target, or in an untrained network that is read as
+#   noise;
 # - points to a local generation bias where the optimum's ratio at the same $x_t$ is clearly lower **and** the loss is
 #   above the optimum.
 #
@@ -655,14 +685,14 @@ if seed == 0 and tier == "laptop":
 #
 # - shows that the prediction in the region reacts to other places;
 # - does *not* show that it reacts *rightly*: untrained dense networks do it best;
-# - does *not* tell knowing the rule from knowing the training set by heart: for that, look at what comes out, as
-#   [the first chapter](01_synthetic_hallucination) does;
+# - does *not* tell knowing the rule from knowing the training set by heart: for that, look at what comes out, as [the
+#   first chapter](01_synthetic_hallucination) does;
 # - does *not* speak of the diffusion model alone if a decoder or guidance is in the function;
 # - means little where the Jacobian is nearly zero.
 #
-# **Either way** the ratio is about infinitesimal nudges at one step of sampling. It says nothing about how far locality at one step carries
-# through all the others, and nothing about quality.
+# **Either way** the ratio is about infinitesimal nudges at one step of sampling. It says nothing about how far locality
+# at one step carries through all the others, and nothing about quality.
 #
-# **When you report one**, say: the target; the noise level; the region and $|R|/d$; where $x_t$ came from; raw or averaged weights; exact or
-# how many probes; how many signals, and the interval; how many Jacobians vanished, with the ratio of means; and the untrained copy's number
-# beside it.
+# **When you report one**, say: the target; the noise level; the region and $|R|/d$; where $x_t$ came from; raw or
+# averaged weights; exact or how many probes; how many signals, and the interval; how many Jacobians vanished, with the
+# ratio of means; and the untrained copy's number beside it.

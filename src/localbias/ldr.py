@@ -37,7 +37,8 @@ def local_dependency_ratio(
     """The local dependency ratio of f at each x (Eq. 1): float64 [B], or [n, B] for n regions.
 
     f        maps [B, *shape] to [B, *shape], each sample by itself (a network in eval mode). It is called once, on x.
-    region   bool [*shape], or what broadcasts to it: which numbers of a signal are the region. Or several: [n, *shape]
+    region   bool [*shape], or what broadcasts to it: which numbers of a signal are the region. Or several: [n, *shape],
+             with an axis for the channels too, be it of length 1
     probes   None for the exact ratio (|R| vector-Jacobian products), else how many random vectors; |R| or more is exact
     chunk    products carried at once, samples × vectors: memory grows with it, the result does not change. The forward
              pass of all of x is kept as well; on a CPU a large x is best given in parts
