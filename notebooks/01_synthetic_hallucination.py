@@ -219,7 +219,8 @@ plt.show()
 #
 # Minutes suffice because much is smaller or faster than in the paper: images, networks, the number of steps, and a learning
 # rate that is higher, with warm-up and decay. The networks' output is read as $v$, which changes nothing about the loss. The MLP alone has
-# another loss: no wider than the image, it cannot pass the noise through, so it is trained to predict the clean image.
+# another loss: it is trained to predict the clean image, because read as the noise or as $v$ it stays unreadable in these steps
+# ([chapter 2](02_local_dependency_ratio.ipynb) has the numbers).
 # The settings of every run stand in a table at the end of this chapter.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Parity with glyphs. Lines are means over the seeds, bands their range, dashed lines chance. The bars show samples of the exact denoisers."}, "image": {"alt": "Three panels of outcome shares along training: UNet and MLP with length 8, UNet with length 16"}}
@@ -378,7 +379,7 @@ plt.show()
 # - Compare with chance, always. "20 % valid" would be far *above* chance for Quarter-MNIST and far *below* it for parity.
 #
 # The paper's explanation is that the network looks only at the symbol's own place. That can be measured: it is what
-# the local dependency ratio is for.
+# [the local dependency ratio](02_local_dependency_ratio.ipynb) is for.
 #
 # ## The settings
 #

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from localbias.theory.target import parity_levels
 from localbias.training import random_generator
 
 CHUNK = 4096  # points of a held-out sample in one pass
@@ -140,9 +141,8 @@ def draw(config: Flow, n: int, generator: torch.Generator) -> tuple[Tensor, Tens
     noise = torch.randn(n, config.d, generator=generator, dtype=torch.float64)
     signal, spread = math.sqrt(config.alpha_bar), math.sqrt(1 - config.alpha_bar)
     x = signal * x0 + spread * noise
-    t = torch.tanh(signal / spread**2 * x)
-    others = t[:, 1:].prod(1)
-    mean = (t[:, 0] + others) / (1 + t[:, 0] * others)  # E[x0^(1) | x]
+    others = torch.tanh(signal / spread**2 * x[:, 1:]).prod(1)
+    mean = torch.tanh(signal / spread**2 * x[:, 0] + torch.atanh(others))  # E[x0^(1) | x]
     return x, (x[:, 0] - signal * mean) / spread, (signal / spread) ** 2 * (1 - mean**2)
 
 
@@ -159,3 +159,33 @@ def gradient(state: State, x: Tensor, y: Tensor) -> tuple[float, tuple[Tensor, T
     a = error @ hidden
     active = hidden.sign_()  # in place: the largest array of a step
     return loss, (a, state.a[:, None] * (active.T @ (error[:, None] * x)), state.a * (error @ active))
+
+
+class Sample:
+    """Held-out points x [n, d] with the loss of any network on them, E(ε^(1) − s)² with little chance in it.
+
+    The losses on a sample of what is known exactly (zero, the best linear and univariate functions, the optimum) serve as
+    control variates: what they miss of their exact levels is regressed out, and little is left near a stair.
+    """
+
+    def __init__(self, config: Flow, n: int = 2**15):
+        self.x, self.y, self.floor = draw(config, n, random_generator("held out", config.seed))
+        self.levels = parity_levels(config.alpha_bar, config.d)
+        signal, spread = math.sqrt(config.alpha_bar), math.sqrt(1 - config.alpha_bar)
+        axis = self.x[:, 0]
+        univariate = (axis - signal * torch.tanh(signal / spread**2 * axis)) / spread
+        known = (torch.zeros_like(axis), spread * axis, univariate, self.y)
+        exact = torch.tensor([1.0, *(float(level) for level in self.levels[:3])], dtype=torch.float64)
+        controls = torch.stack([self._losses(prediction) for prediction in known], 1) - exact
+        self.basis = torch.linalg.qr(torch.cat([torch.ones(n, 1, dtype=torch.float64), controls], 1))
+
+    def _losses(self, prediction: Tensor) -> Tensor:
+        return (self.y - prediction).square() + self.floor
+
+    def loss(self, state: State) -> tuple[float, float]:
+        """The loss of the network and its standard error."""
+        q, r = self.basis
+        losses = self._losses(state(self.x))
+        weights = q.T @ losses
+        left = losses - q @ weights
+        return torch.linalg.solve_triangular(r, weights[:, None], upper=True)[0].item(), left.std().item() / math.sqrt(len(left))
