@@ -171,6 +171,30 @@ def test_what_the_optimum_shows_depends_on_the_target_and_the_noise_level():
     assert means[0.95][0] < 0.6 and means[0.95][1] > 0.999
 
 
+def test_below_the_resolution_of_a_reference_its_ratio_is_rounding():
+    """Against the covariance relative to the likeliest string, which loses no digits (J = √ᾱ/(1−ᾱ) Cov[x0|x_t])."""
+    grammar, renderer = Parity(8), Glyphs((2, 4), (16, 32))
+    rule = reference.rule(grammar, renderer, SCHEDULE)
+    x, t = noised(grammar, renderer, 0.9, 24)
+    region = renderer.region(0).flatten()
+    images = renderer(grammar.support).flatten(1).double()
+    signal, spread = (part.item() for part in SCHEDULE.scales(t, x[0]))
+    log = -(x.flatten(1)[:, None] - signal * images).square().sum(-1) / (2 * spread**2)
+    truth = []
+    for one in log:
+        away, weights = images - images[one.argmax()], (one - one.max()).exp()
+        weights /= weights.sum()
+        mean = weights @ away
+        rows = (weights[:, None] * away[:, region]).T @ away - mean[region, None] * mean
+        truth.append(rows[:, region].square().sum() / rows.square().sum())
+    found = local_dependency_ratio(lambda z: rule(z, t), x, renderer.region(0), resolution=reference.RESOLUTION, details=True)
+    plain = local_dependency_ratio(lambda z: rule(z, t), x, renderer.region(0))
+    there = ~found.vanishing
+    assert 0 < there.sum() < len(there)
+    torch.testing.assert_close(found.ratio[there], torch.stack(truth)[there], rtol=0.05, atol=0)
+    assert (plain - torch.stack(truth))[~there].abs().max() > 0.2
+
+
 def test_as_many_probes_as_numbers_are_exact():
     f, x, region = nonlinear(10), normal(4, 10), mask(10)
     size = int(region.sum())

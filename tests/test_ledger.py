@@ -93,7 +93,8 @@ def test_nothing_recorded_is_said(tmp_path):
     ({"measure": [{"experiment": "toy", "outcome": ["invalid"], "quantity": "mean"}]}, "mean"),
     ({"measure": [RATIO | {"outcome": ["invalid"]}]}, "one of the two"),
     ({"measure": [{"experiment": "toy"}]}, "one of the two"),
-    ({"measure": [RATIO | {"quantity": "highest"}]}, "highest"),
+    ({"measure": [RATIO | {"quantity": "first_below"}]}, "first_below"),
+    ({"measure": [{"experiment": "toy", "ldr": {"target": "x0", "levels": [0.25]}}]}, "0.25"),
     ({"measure": [{"experiment": "toy", "ldr": {"target": "score", "levels": [0.3]}}]}, "score"),
     ({"measure": [{"experiment": "toy", "ldr": {"target": "x0", "levels": []}}]}, "levels"),
     ({"measure": [{"experiment": "toy", "ldr": {"levels": [0.3]}}]}, "target"),
@@ -102,6 +103,8 @@ def test_nothing_recorded_is_said(tmp_path):
 ])
 def test_a_malformed_claim_is_named(tmp_path, changes, names):
     store(tmp_path, 0, COUNTS)
+    if names == "0.25":
+        store_probed(tmp_path, 0, np.full((4, 2), 0.5))
     with pytest.raises(ValueError, match=f"claim.*{names}|{names}"):
         rows(tmp_path, **changes)
 
@@ -131,8 +134,10 @@ def test_the_ratio_at_the_end_over_levels_and_its_lowest_on_the_way(tmp_path):
     for seed, shift in enumerate((0.0, 0.02)):
         store_probed(tmp_path, seed, np.array([[0.1, 0.1], [0.9, 0.5], [0.4, 0.6], [0.8, 0.7]]) + shift)
     (row,) = rows(tmp_path, measure=[RATIO], expects=[0.75, 1])
-    assert "lowest **0.710** (0.700 to 0.720) at √ᾱ = 0.9, highest 0.810 at 0.3" in row["finds"]
+    assert "lowest **0.710** (0.700 to 0.720) at √ᾱ = 0.9, highest **0.810** (0.800 to 0.820) at 0.3" in row["finds"]
     assert "after 40 steps" in row["finds"] and "2 seeds" in row["finds"] and row["verdict"] == "agrees"  # in part above
+    (row,) = rows(tmp_path, measure=[RATIO | {"quantity": "highest"}], expects=[0, 0.75])
+    assert row["verdict"] == "differs"  # one level above it is enough
     (row,) = rows(tmp_path, measure=[RATIO | {"quantity": "lowest"}], expects=[0.75, 1])
     assert "**0.410** (0.400 to 0.420) at √ᾱ = 0.3, step 20" in row["finds"]  # before training does not count
     assert row["verdict"] == "differs"
@@ -147,6 +152,12 @@ def test_the_ratio_of_another_target_and_without_a_level_that_vanishes(tmp_path)
     expected = (1 - c * 0.6) ** 2 / ((1 - c * 0.6) ** 2 + c**2 * 0.64)  # J_RR = .6, the rest of J_R has norm .8
     only = {"experiment": "toy", "ldr": {"target": "noise", "levels": [0.3]}}
     assert f"LDR of the noise after 40 steps: lowest **{expected:.3f}**" in rows(tmp_path, measure=[only], expects=[0, 1])[0]["finds"]
+
+
+def test_a_ratio_that_is_nowhere_defined(tmp_path):
+    store_probed(tmp_path, 0, np.full((4, 2), 0.36), vanishing=[(3, 0), (3, 1)])
+    with pytest.raises(ValueError, match="'toy' in the ledger: every Jacobian vanishes"):
+        rows(tmp_path, measure=[RATIO])
 
 
 def test_a_damaged_record_is_not_blamed_on_the_claim(tmp_path):

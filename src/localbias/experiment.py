@@ -90,6 +90,8 @@ class Experiment:
             raise ValueError(f"measure_at={self.measure_at}; allowed: rising steps, at least one")
         if self.measure_at[0] < 1 or self.measure_at[-1] > self.training.steps:
             raise ValueError(f"measure_at={self.measure_at}; allowed: 1 to training.steps={self.training.steps}")
+        if self.probing and self.probing.closer and self.measure_at[-1] != self.training.steps:
+            raise ValueError(f"measure_at={self.measure_at}; to probe closer its last must be training.steps={self.training.steps}")
         if not set(self.keep) <= set(self.measure_at):
             raise ValueError(f"keep={self.keep}; allowed: steps of measure_at={self.measure_at}")
 

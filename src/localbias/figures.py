@@ -132,7 +132,7 @@ def sample_grid(samples: np.ndarray, outcomes: np.ndarray, titles: Sequence[str]
             for spine in cell.spines.values():
                 spine.set(visible=True, color=COLOURS[OUTCOMES[kind]], linewidth=2.6)
         row[0].set_title(title, fontsize=9.5)
-    _outcome_legend(figure)
+    outcome_legend(figure)
     return figure
 
 
@@ -150,7 +150,7 @@ def scalar_strips(samples: np.ndarray, outcomes: np.ndarray, titles: Sequence[st
         axis.grid(visible=False)
     axes[0, 0].set_ylabel("samples")
     figure.colorbar(picture, ax=axes, label="value", shrink=0.8, pad=0.03)
-    _outcome_legend(figure)
+    outcome_legend(figure)
     return figure
 
 
@@ -165,7 +165,8 @@ def show_signals(signals: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _outcome_legend(figure: Figure) -> None:
+def outcome_legend(figure: Figure) -> None:
+    """The outcomes' colours and markers, below the figure."""
     handles = [
         plt.Line2D([], [], color=colour, marker=MARKERS[name], linestyle="none", label=name)
         for name, colour in COLOURS.items()

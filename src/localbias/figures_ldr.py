@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -27,10 +28,9 @@ BAND = dict(color="#E69F00", alpha=0.13, linewidth=0)
 
 def mean_ratio(products: Products) -> np.ndarray:
     """The mean of ratios over the last axis, NaN where more than half of its Jacobians vanish: [...]."""
-    ratio, there = products.ratio.numpy(), ~products.vanishing.numpy()
-    counted = there.sum(-1)
-    mean = np.where(there, ratio, 0).sum(-1) / np.maximum(counted, 1)
-    return np.where(2 * counted >= there.shape[-1], mean, np.nan)
+    there = ~products.vanishing
+    mean = products.ratio.sum(-1) / there.sum(-1).clamp(min=1)  # a vanishing one stands there as 0
+    return mean.where(products.mostly_there, torch.nan).numpy()
 
 
 def exact_panels(panels: Mapping[str, dict], paper_levels: Sequence[float]) -> Figure:
@@ -169,15 +169,17 @@ def by_outcome(rows: Mapping[str, Mapping[str, tuple[float, float, float, int]]]
     """The ratio of generated samples by what they turned out to be: title -> outcome -> (mean, low, high, how many)."""
     figure, axis = plt.subplots(figsize=(9.2, 0.62 * len(rows) + 1.4))
     for y, groups in enumerate(rows.values()):
-        for offset, (name, (mean, low, high, n)) in zip(np.linspace(-0.27, 0.27, len(OUTCOMES)), groups.items()):
-            colour = figures.COLOURS[name]
+        for offset, name in zip(np.linspace(-0.27, 0.27, len(OUTCOMES)), OUTCOMES):
+            if name not in groups:
+                continue
+            colour, (mean, low, high, n) = figures.COLOURS[name], groups[name]
             axis.plot([low, high], [y + offset] * 2, color=colour, linewidth=2.5, alpha=0.5)
             axis.plot(mean, y + offset, figures.MARKERS[name], color=colour)
             axis.annotate(f"n = {n}", (high, y + offset), xytext=(5, -3), textcoords="offset points", fontsize=7.5, color="#555555")
     axis.set_yticks(range(len(rows)), rows)
     axis.invert_yaxis()
     axis.set(xlabel="LDR of x̂0 on the way to the sample")
-    figures._outcome_legend(figure)
+    figures.outcome_legend(figure)
     return figure
 
 

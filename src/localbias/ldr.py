@@ -32,6 +32,7 @@ def local_dependency_ratio(
     generator: torch.Generator | None = None,
     *,
     chunk: int = CHUNK,
+    resolution: float | None = None,
     details: bool = False,
 ) -> Tensor | Products:
     """The local dependency ratio of f at each x (Eq. 1): float64 [B], or [n, B] for n regions.
@@ -40,8 +41,9 @@ def local_dependency_ratio(
     region   bool [*shape], or what broadcasts to it: which numbers of a signal are the region. Or several: [n, *shape],
              with an axis for the channels too, be it of length 1
     probes   None for the exact ratio (|R| vector-Jacobian products), else how many random vectors; |R| or more is exact
-    chunk    products carried at once, samples × vectors: memory grows with it, the result does not change. The forward
-             pass of all of x is kept as well; on a CPU a large x is best given in parts
+    chunk    products carried at once, samples × vectors, but never fewer than the samples: memory grows with it, the
+             result does not change. The forward pass of all of x is kept as well: give a large x in parts
+    resolution  relative rounding of f's Jacobian, below which it counts as zero; None: a few units of x's precision
     details  return the `Products` instead: numerator, denominator, standard error, interval, other targets, summary
 
     A sample whose Jacobian vanishes has no ratio. It is counted in a warning and its value is 0; `details` masks it.
@@ -53,7 +55,7 @@ def local_dependency_ratio(
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # other attention kernels have no batching rule
         pull = _Pullback(f, x, chunk)
         for one in regions:
-            found.append(_products(pull, one, probes, generator))
+            found.append(_products(pull, one, probes, generator, resolution))
     products = _stack(found) if several else found[0]
     if details:
         return products
@@ -178,7 +180,7 @@ def _pulled(pull: _Pullback, region: Tensor, probes: int | None, generator) -> I
         done += len(chunk)
 
 
-def _products(pull: _Pullback, region: Tensor, probes: int | None, generator) -> Products:
+def _products(pull: _Pullback, region: Tensor, probes: int | None, generator, resolution: float | None) -> Products:
     size = int(region.sum())
     count = size if probes is None else min(probes, size)
     each = torch.empty(count, len(pull.x), 3, dtype=torch.float64, device=pull.x.device)  # at once: no heap in pieces
@@ -196,7 +198,7 @@ def _products(pull: _Pullback, region: Tensor, probes: int | None, generator) ->
         centred = (each - moments).transpose(0, 1)
         left = 1 - len(each) / size  # nothing is left to chance when the frame is complete
         covariance = centred.mT @ centred / max(1, freedom) * left / len(each)
-    eps = 8 * torch.finfo(pull.x.dtype).eps
+    eps = resolution or 8 * torch.finfo(pull.x.dtype).eps
     outputs, inputs = (part.detach().flatten(1).double().square() for part in (pull.y, pull.x))
     # An output that an input changed by its own size, or by 1 a number, would not change in its last digit.
     floor = eps**2 * outputs[:, region.flatten()].sum(1) / inputs.sum(1).clamp(min=inputs.shape[1])

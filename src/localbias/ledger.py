@@ -16,7 +16,8 @@ from localbias.record import Record
 CLAIMS = record.ROOT / "book" / "claims.yml"
 SEEDS = (0, 1, 2)  # that the book commits; a reader's own runs do not change what it says
 QUANTITIES = ("last", "highest", "first_below")  # of a share of outcomes
-RATIOS = ("last", "lowest")  # of the local dependency ratio: after training, or at any measured step
+RATIOS = ("last", "lowest", "highest")  # of the local dependency ratio: after training; "lowest" at any measured
+# step and level; "highest" of the levels after training
 TARGETS = ("noise", "x0", "v")
 NAMED = {"noise": "the noise", "x0": "x̂0", "v": "v"}
 
@@ -121,6 +122,8 @@ def _ratios(
     from localbias import run  # with torch
 
     found = [run.ratios_by_level(r, target) for r in runs]  # of each seed: level -> list over steps of Summary
+    if unknown := [level for level in levels if level not in found[0]]:
+        raise ValueError(f"levels {unknown} of {experiment!r} in the ledger; probed: {', '.join(map(str, found[0]))}")
     steps = [0, *runs[0].arrays["step"].tolist()]
     picked = range(1, len(steps)) if quantity == "lowest" else [len(steps) - 1]
     spans = []
@@ -132,6 +135,8 @@ def _ratios(
                 wide = float(np.sqrt(sum((s.high - s.mean) ** 2 for s in seeds)) / len(seeds))
                 low, high = min(mean - wide, *(s.mean for s in seeds)), max(mean + wide, *(s.mean for s in seeds))
                 spans.append((mean, low, high, level, steps[i]))
+    if not spans:
+        raise ValueError(f"no ratio of {experiment!r} in the ledger: every Jacobian vanishes at levels {levels}")
     least, most = min(spans), max(spans)
     where = f"`{experiment}`, {tier} tier, {_seeds(len(runs))}"
     when = "at any measured step" if quantity == "lowest" else f"after {steps[-1]:,} steps"
@@ -139,8 +144,8 @@ def _ratios(
     if quantity == "lowest":
         text += f", step {least[4]:,}"
     elif len(levels) > 1:
-        text += f", highest {most[0]:.3f} at {most[3]:g}"
-    ends = (least[1], least[2]) if quantity == "lowest" else (least[1], most[2])
+        text += f", highest **{most[0]:.3f}** ({most[1]:.3f} to {most[2]:.3f}) at {most[3]:g}"
+    ends = {"last": (least[1], most[2]), "lowest": least[1:3], "highest": most[1:3]}[quantity]
     return f"{text} ({where})", *ends
 
 

@@ -13,7 +13,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from localbias import ldr, render
+from localbias import ldr, reference, render
 from localbias.diffusion import Reverse
 from localbias.products import Products
 from localbias.record import Record
@@ -43,7 +43,7 @@ class Probing:
             ("samples", self.samples >= 1, "at least 1"),
             ("probes", self.probes >= 2, "at least 2, so that the error can be told"),
             ("symbol", self.symbol >= 0, "from 0"),
-            ("closer", set(self.closer) <= set(self.levels), f"some of levels={self.levels}"),
+            ("closer", self.closer == tuple(c for c in self.levels if c in self.closer), f"some of levels={self.levels}, in their order"),
         ):
             if not allowed:
                 raise ValueError(f"probing.{name}={getattr(self, name)}; allowed: {what}")
@@ -72,7 +72,9 @@ class Probe:
         region = self.setup.renderer.region(self.probing.symbol)
         exact = torch.stack([
             torch.stack([
-                ldr.local_dependency_ratio(self._at(denoiser, t), x.double(), region, details=True).moments
+                ldr.local_dependency_ratio(
+                    self._at(denoiser, t), x.double(), region, resolution=reference.RESOLUTION, details=True
+                ).moments
                 for x, t in zip(self.noised, self.times)
             ])
             for denoiser in self.references.values()
@@ -187,6 +189,6 @@ def stored(found: Record, name: str = "ldr") -> Products:
     else:
         error = {"ldr": "ldr_covariance", "generated_ldr": "generated_covariance"}[name]
         covariance, freedom = torch.from_numpy(found.arrays[error]).double(), probing["probes"] - 1
-    eps = 8 * torch.finfo(torch.float64 if name == "reference_ldr" else torch.float32).eps
+    eps = reference.RESOLUTION if name == "reference_ldr" else 8 * torch.finfo(torch.float32).eps
     floor = moments.new_full(moments.shape[:-1], eps**2 * size / prod(renderer.shape))
     return Products(moments, covariance, moments.new_tensor([freedom]), moments.new_tensor([size]), floor, eps)

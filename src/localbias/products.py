@@ -58,6 +58,11 @@ class Products:
         return ~(self.total > self.floor)
 
     @property
+    def mostly_there(self) -> Tensor:
+        """Whether at least half of the samples have a ratio, so that a mean may stand for them: bool [...]."""
+        return 2 * self.vanishing.sum(-1) <= self.vanishing.shape[-1]
+
+    @property
     def ratio(self) -> Tensor:
         """The local dependency ratio [..., B] of each sample, 0 where the Jacobian vanishes.
 
@@ -81,8 +86,9 @@ class Products:
     def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
         """Between what the exact ratios lie, sample by sample: low and high [..., B].
 
-        Student's t about the linearised ratio. It holds its level where the Jacobian has many directions, and covers
-        a few per cent less often with fewer than about 16 probes of a Jacobian that has few.
+        Student's t about the linearised ratio. It holds its level where the Jacobian has many directions. Where it has
+        few, an interval of 95 % contains the ratio less often: of two directions, with 2 to 4 probes about four times
+        in five, and with 16 about nine in ten. The interval of `summary` does not depend on it.
         """
         wide = torch.from_numpy(_quantile(level, self.freedom.cpu().numpy())).to(self.total) * self.standard_error
         return self.ratio - wide, self.ratio + wide
@@ -151,7 +157,7 @@ def _quantile(level: float, freedom: np.ndarray | int) -> np.ndarray:
 
 def mean_interval(values: np.ndarray | Tensor, level: float = 0.95) -> tuple[float, float, float]:
     """The mean of independent values [n] and Student's interval of it: mean, low, high; infinite for a single one."""
-    values = np.asarray(values, dtype=float)
+    values = torch.as_tensor(values).detach().cpu().double().numpy()
     mean, n = float(values.mean()), len(values)
     wide = float(_quantile(level, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
     return mean, mean - wide, mean + wide

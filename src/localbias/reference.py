@@ -24,6 +24,9 @@ from localbias.grammar import Grammar
 from localbias.render import Renderer
 
 NAMES = ("marginals", "rule", "train")  # the order in which records hold them
+# Of the Jacobian, by autograd: where one string has nearly all the probability, its softmax leaves rounding of this size
+# beside what is there, and the local dependency ratio of anything smaller says nothing.
+RESOLUTION = 1e-11
 CHUNK = 2**23  # float64 numbers in the largest table of one pass: 64 MiB
 
 
@@ -145,15 +148,15 @@ def patches(strings: Tensor, renderer: Renderer, schedule: Schedule, exemplars: 
 def gap(better: Reference, worse: Callable, x0: Tensor, t: int, generator: torch.Generator | None = None) -> Tensor:
     """Mean squared distance per number of two denoisers' x̂0 at noised x0 [n, *shape]: float64, one value a signal [n].
 
-    Where x0 follows the law of `better`, its mean is the excess loss of `worse` over the optimum: E‖x̂0 − x0‖² is least
-    for E[x0 | x_t], and larger for any other x̂0 by its distance from that. Where rule and marginals differ so, and only
-    there, can a denoiser know the rule.
+    Where x0 follows the law of `better`, its mean is the excess loss (of x0) of `worse` over the optimum: E‖x̂0 − x0‖² is
+    least for E[x0 | x_t], and larger for any other x̂0 by its distance from that. Where rule and marginals differ so,
+    and only there, does it show whether a denoiser knows the rule.
     """
     x0 = x0.double()
     x_t = better.schedule.add_noise(x0, torch.randn(x0.shape, generator=generator, dtype=x0.dtype), t)
-    single = isinstance(worse, nn.Module)  # a network, which takes its own precision only
+    precision = next(worse.parameters(), x_t).dtype if isinstance(worse, nn.Module) else x_t.dtype
     with torch.no_grad():
-        found = better.schedule.predict(worse, x_t.to(next(worse.parameters()).dtype) if single else x_t, t, "x0")
+        found = better.schedule.predict(worse, x_t.to(precision), t, "x0")
     return (better(x_t, t) - found).square().flatten(1).mean(1)
 
 

@@ -198,11 +198,11 @@ def load_network(found: Record, step: int) -> Denoiser:
 
 def ratios_by_level(found: Record, target: str = "x0") -> dict[float, list[Summary | None]]:
     """The local dependency ratio of a probed record, of that target: level -> its summary before training and at each
-    measured step, None where every Jacobian vanishes."""
+    measured step, None where more than half of the Jacobians vanish."""
     probing, schedule = found.experiment["probing"], from_configuration(found.experiment).schedule
     products = stored(found).converted(*(part[:, None] for part in schedule.affine(found.arrays["probe_t"], "x0", target)))
     return {
-        level: [None if one.vanishing.all() else one.summary() for one in (products[row, v] for row in range(len(products)))]
+        level: [one.summary() if one.mostly_there else None for one in (products[row, v] for row in range(len(products)))]
         for v, level in enumerate(probing["levels"])
     }
 
