@@ -4,12 +4,13 @@ import math
 from dataclasses import replace
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 
 from localbias.diffusion import TARGETS, Schedule
 from localbias.ldr import local_dependency_ratio
-from localbias.products import Products
+from localbias.products import Products, contrast
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -240,3 +241,24 @@ def test_a_summary_is_of_one_region():
     found = local_dependency_ratio(nonlinear(12, 16), normal(5, 12), torch.eye(12).bool(), details=True)
     with pytest.raises(ValueError, match=r"\(12, 5, 3\).*one region"):
         found.summary()
+
+
+def test_groups_are_compared_within_seeds():
+    """Two runs of other means and other shares: pooled, the groups would seem apart; within each they are not."""
+    generator = np.random.default_rng(0)
+    seed = np.repeat([0, 1], 400)
+    first = generator.random(800) < np.where(seed == 0, 0.9, 0.1)
+    values = 5.0 * seed + generator.normal(size=800)
+    mean, low, high, used = contrast(values, first, ~first, seed)
+    assert values[first].mean() - values[~first].mean() < -3
+    assert low < 0 < high and high - low < 1 and used == 2
+    mean, low, high, _ = contrast(values + first, first, ~first, seed)
+    assert 0 < low < 1 < high and low <= mean <= high
+
+
+def test_seeds_without_enough_of_a_group_are_left_out():
+    values, seed = np.arange(20.0), np.repeat([0, 1], 10)
+    first = np.array([True] * 5 + [False] * 5 + [True] * 2 + [False] * 8)
+    mean, low, high, used = contrast(values, first, ~first, seed)
+    assert (mean, used) == (-5, 1) and low < -5 < high
+    assert contrast(values, first, ~first, seed, least=6) is None

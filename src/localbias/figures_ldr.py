@@ -72,6 +72,8 @@ def along_training(columns: Mapping[str, tuple[Sequence[Record], float]], chance
         ratios = np.stack([mean_ratio(probe.stored(r)) for r in records])[:, :, at]  # [seeds, 1 + M]
         exact = np.stack([mean_ratio(probe.stored(r, "reference_ldr")) for r in records])[..., at].mean(0)
         _range(column[1], steps, ratios[:, 1:], PHASES[-1], "network")
+        sums = np.stack([probe.stored(r).moments.sum(-2).numpy()[1:, at] for r in records])  # [seeds, M, 3]
+        column[1].plot(steps, (sums[..., 1] / sums[..., 2]).mean(0), color="#CC79A7", linewidth=1.3, label="network, ratio of means")
         column[1].axhline(ratios[:, 0].mean(), **UNTRAINED, label="untrained")
         for (name, (colour, dash)), value in zip(REFERENCES.items(), exact):
             column[1].axhline(value, color=colour, linestyle=dash, linewidth=1.5, label=name)
@@ -83,7 +85,7 @@ def along_training(columns: Mapping[str, tuple[Sequence[Record], float]], chance
             column[2].plot(steps, mean, color=colour, linestyle=dash)
             column[2].fill_between(steps, excess[..., k].min(0), excess[..., k].max(0), color=colour, alpha=0.15, linewidth=0)
         column[2].set(yscale="log", xlabel="training step")
-    for axis, label in zip(axes[:, 0], ("share of samples", "LDR of x̂0", "squared distance of x̂0\nfrom each reference, a number")):
+    for axis, label in zip(axes[:, 0], ("share of samples", "LDR of x̂0", "mean squared distance of x̂0\nfrom each reference's")):
         axis.set_ylabel(label)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     axes[0, -1].legend(handles, labels, fontsize=7.5, loc="center left", bbox_to_anchor=(0, 0.6))
@@ -141,7 +143,7 @@ def over_levels(columns: Mapping[str, tuple[Sequence[Record], Sequence[int], tup
         for axis in column:
             axis.axvspan(*band, **BAND)
     axes[0, 0].set_ylabel("LDR of x̂0")
-    axes[1, 0].set_ylabel("excess loss over the rule's\noptimum, a number")
+    axes[1, 0].set_ylabel("excess loss (of x̂0) over\nthe rule's optimum")
     _legend(figure, axes[0, 0], band=True)
     return figure
 

@@ -161,3 +161,28 @@ def mean_interval(values: np.ndarray | Tensor, level: float = 0.95) -> tuple[flo
     mean, n = float(values.mean()), len(values)
     wide = float(_quantile(level, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
     return mean, mean - wide, mean + wide
+
+
+def contrast(
+    values: np.ndarray, first: np.ndarray, second: np.ndarray, seed: np.ndarray, least: int = 5, level: float = 0.95
+) -> tuple[float, float, float, int] | None:
+    """How much the mean of one group exceeds another's within each seed: mean over the seeds, low, high, seeds used.
+
+    values, first, second, seed  [n]: the numbers, who belongs to the groups, which run each comes from. Runs differ in
+    their means and in their groups' shares, so groups are never compared across runs. A seed with fewer than `least`
+    of a group is left out; None if none is left. The interval is Welch's, widened to the range of the seeds.
+    """
+    differences, variances, freedoms = [], [], []
+    for one in np.unique(seed):
+        groups = [np.asarray(values)[(seed == one) & who] for who in (first, second)]
+        if min(map(len, groups)) < least:
+            continue
+        parts = [group.var(ddof=1) / len(group) for group in groups]
+        differences.append(groups[0].mean() - groups[1].mean())
+        variances.append(sum(parts))
+        freedoms.append(min(map(len, groups)) - 1)  # Welch's is at least that
+    if not differences:
+        return None
+    mean = float(np.mean(differences))
+    wide = float(_quantile(level, min(freedoms))) * math.sqrt(sum(variances)) / len(differences)
+    return mean, min(mean - wide, *differences), max(mean + wide, *differences), len(differences)
