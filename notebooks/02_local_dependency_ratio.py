@@ -529,7 +529,7 @@ if tier == "laptop" and seed == 0:
         for name in (of, *(f"{of}-{choice}" for choice in catalogue.UNSAID[of])):
             records = recorded(name)
             extra = np.stack([r.arrays["counts"][-1] for r in records]).sum(0)
-            if outcome.wilson(extra[3], extra[1:].sum())[0] > records[0].origin["chance"][3]:
+            if extra[1:].any() and outcome.wilson(extra[3], extra[1:].sum())[0] > records[0].origin["chance"][3]:
                 print(name, "extrapolates above chance")
     print("looked through", sum(1 + len(choices) for choices in catalogue.UNSAID.values()), "rows for extrapolation above chance among readable samples")
 
