@@ -2,10 +2,10 @@
 
 The network s(x) = Σ_j a_j ReLU(w_j·x + b_j) predicts ε^(1), the noise of coordinate 1 (here coordinate 0), from
 x = √ᾱ x0 + √(1−ᾱ) ε with x0 uniform over the strings of even parity. Two things bring batches near the population:
-each point counts with the expected target y(x) = E[ε^(1) | x] instead of one noise (Rao-Blackwell), and with all its
-images under a group of sign flips that leaves the law as it is. On the set M where no neuron sees any other coordinate
-(the part of the paper's invariant set on which Theorem 5.2 holds) the force off the axis then cancels within
-every batch, as it does in the population; whatever leaves M does so because it began off it.
+each point counts with the expected target y(x) = E[ε^(1) | x] in place of one noise (Rao-Blackwell), and with all its
+images under a group of sign flips that leave the law as it is. On the set M where no neuron sees any other coordinate
+(the part of the paper's invariant set on which Theorem 5.2 holds) the force off the axis then cancels within every
+batch, as it does in the population. All is float64.
 """
 
 import math
@@ -16,43 +16,43 @@ from itertools import combinations, count
 from operator import xor
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from localbias.theory.target import parity_levels
+from localbias.theory.target import Levels, parity_levels
 from localbias.training import random_generator
 
 CHUNK = 4096  # points of a held-out sample in one pass
-CLOSE = 0.1  # a stair is reached when this share of its drop is left
+SPACING = 1.1  # from one measured step to the next
 
 
 @cache
 def sign_flips(d: int) -> Tensor:
-    """A group of flips of an even number of signs, no two coordinates alike: ±1, float64 [g, d].
+    """A group of flips of an even number of signs that tells all coordinates apart: ±1, [g, d].
 
-    Flip u of 2^r turns coordinate k by (−1)^(u·c_k), with distinct c_k ≠ 0 that sum to zero: so every flip is even,
-    and Σ g_k = Σ g_k g_l = 0 over the group. For even d the c_k share a bit, and products of three vanish as well.
-    The smallest such group is taken (all 2^(d−1) even flips up to d = 6, Reed–Muller codes of 16 and 32 at d = 8 and
-    16): points of one batch may then differ in more than signs. ValueError below d = 3, where two coordinates are equal.
+    Flip u turns coordinate k by (−1)^(u·c_k), for distinct bit strings c_k ≠ 0 that sum to zero: every flip is even,
+    and Σ g_k = Σ g_k g_l = 0 over the group. For even d all c_k share a bit, so that products of three vanish as well.
+    The smallest such group is taken: all 2^(d−1) even flips for d = 3 to 6, 16 and 32 of them (Reed-Muller codes)
+    for d = 8 and 16. ValueError below d = 3, where the coordinates are not pairwise independent.
     """
     if d < 3:
-        raise ValueError(f"d={d}; allowed: at least 3 coordinates")
+        raise ValueError(f"d={d}; allowed: at least 3")
     for bits in count(2):
         labels = range(1, 2**bits, 1 if d % 2 else 2)
         chosen = next((c for c in combinations(labels, d) if not reduce(xor, c)), None)
         if chosen:
-            parities = [[(u & label).bit_count() % 2 for label in chosen] for u in range(2**bits)]
-            return 1 - 2 * torch.tensor(parities, dtype=torch.float64)
+            turned = [[(u & label).bit_count() % 2 for label in chosen] for u in range(2**bits)]
+            return 1 - 2 * torch.tensor(turned, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What decides a flow. Time is rate × steps; the paper gives a rate of 1e-6 and no number of steps.
+    """What decides a flow.
 
-    d          length of the strings;  alpha_bar  ᾱ, one noise level as in §5
-    steps      of plain gradient descent with step size `rate` on E(ε^(1) − s)², the paper's loss
-    width      neurons;  scale  standard deviation σ of the initial w and b, where a = ±√(‖w‖² + b²) (balanced)
+    d          signs in a string;  alpha_bar  ᾱ, one noise level as in §5
+    steps      of gradient descent on E(ε^(1) − s)², the paper's loss
+    rate       largest step in time; it shrinks to bound / Σ a_j² as the network grows, since longer ones overshoot
+    width      neurons;  scale  standard deviation of the initial w and b, where a = ±√(‖w‖² + b²) (balanced)
     batch      fresh points a step, a multiple of the group that each is expanded over
     """
 
@@ -60,9 +60,10 @@ class Flow:
     alpha_bar: float = 0.7
     steps: int = 3000
     rate: float = 0.1
+    bound: float = 0.8
     width: int = 128
     scale: float = 1e-3
-    batch: int = 2048
+    batch: int = 1024
     seed: int = 0
 
     def __post_init__(self):
@@ -70,19 +71,21 @@ class Flow:
         for name, allowed, what in (
             ("alpha_bar", 0 < self.alpha_bar < 1, "inside (0, 1)"),
             ("steps", self.steps >= 1, "at least 1"),
-            ("rate", self.rate > 0, "above 0"),
+            ("rate", 0 < self.rate < math.inf, "above 0"),
+            ("bound", self.bound > 0, "above 0"),
             ("width", self.width >= 1, "at least 1"),
-            ("scale", self.scale > 0, "above 0"),
-            ("batch", self.batch > 0 and self.batch % flips == 0, f"a multiple of the {flips} sign flips of d={self.d}"),
+            ("scale", 0 < self.scale < math.inf, "above 0"),
+            ("batch", self.batch > 0 and self.batch % flips == 0, f"multiples of {flips}, the flips of d={self.d}"),
         ):
             if not allowed:
                 raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
 
 
 class State(NamedTuple):
-    """The network after `step` steps, float64: a [m], w [m, d], b [m]; loss of the last batch, NaN before the first."""
+    """The network a [m], w [m, d], b [m] after `step` steps whose sizes sum to `time`; `loss` is the last batch's."""
 
     step: int
+    time: float
     loss: float
     a: Tensor
     w: Tensor
@@ -94,7 +97,7 @@ class State(NamedTuple):
 
     @property
     def axis(self) -> Tensor:
-        """|a_j w_j^(1)| of each neuron [m]: what Figure 6 draws against the rest."""
+        """|a_j w_j^(1)| of each neuron [m], which Figure 6 sets against the rest."""
         return (self.a * self.w[:, 0]).abs()
 
     @property
@@ -104,7 +107,7 @@ class State(NamedTuple):
 
     @property
     def distance(self) -> float:
-        """Euclidean distance of the weights to M = {w_j = w_j^(1) e_1 for all j}."""
+        """Euclidean distance of the weights to M, where w_j = w_j^(1) e_1 for all j."""
         return self.w[:, 1:].norm().item()
 
 
@@ -113,36 +116,36 @@ def start(config: Flow) -> State:
     generator = random_generator("flow", config.seed)
     first = config.scale * torch.randn(config.width, config.d + 1, generator=generator, dtype=torch.float64)
     sign = 1 - 2 * torch.randint(2, (config.width,), generator=generator)
-    return State(0, math.nan, sign * first.norm(dim=1), first[:, :-1], first[:, -1])
+    return State(0, 0.0, math.nan, sign * first.norm(dim=1), first[:, :-1], first[:, -1])
 
 
 def flow(config: Flow, state: State | None = None) -> Iterator[State]:
-    """Yields the state before the first step and after each; it goes on from `state` where one is given.
+    """Train from `state` (None: from the start) to the end, yielding it and the state after each step.
 
     A step's batch comes from (seed, step) alone. FloatingPointError if the loss is no longer finite.
     """
-    state = start(config) if state is None else state
-    flips, orbits = sign_flips(config.d), config.batch // len(sign_flips(config.d))
+    state, flips = start(config) if state is None else state, sign_flips(config.d)
     yield state
-    for step in range(state.step, config.steps):
-        x, y, _ = draw(config, orbits, random_generator("flow", config.seed, step))
-        loss, (a, w, b) = gradient(state, *expand(x, y, flips))
+    while state.step < config.steps:
+        points = draw(config, config.batch // len(flips), random_generator("flow", config.seed, state.step))
+        loss, (a, w, b) = gradient(state, *expand(*points[:2], flips))
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} at step {step}: lower rate={config.rate}")
-        a, w, b = state.a - config.rate * a, state.w - config.rate * w, state.b - config.rate * b
-        state = State(step + 1, loss, a, w, b)
+            raise FloatingPointError(f"the loss is {loss} at step {state.step}: lower rate={config.rate}")
+        rate = min(config.rate, config.bound / state.a.square().sum().item())
+        weights = state.a - rate * a, state.w - rate * w, state.b - rate * b
+        state = State(state.step + 1, state.time + rate, loss, *weights)
         yield state
 
 
 def draw(config: Flow, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """n independent points x [n, d], y(x) = E[ε^(1) | x] and Var[ε^(1) | x], [n]."""
+    """n independent points x [n, d] with y = E[ε^(1) | x] [n] and Var[ε^(1) | x] [n]."""
     x0 = 1.0 - 2 * torch.randint(2, (n, config.d), generator=generator)
     x0[:, -1] *= x0.prod(1)
     noise = torch.randn(n, config.d, generator=generator, dtype=torch.float64)
     signal, spread = math.sqrt(config.alpha_bar), math.sqrt(1 - config.alpha_bar)
     x = signal * x0 + spread * noise
-    others = torch.tanh(signal / spread**2 * x[:, 1:]).prod(1)
-    mean = torch.tanh(signal / spread**2 * x[:, 0] + torch.atanh(others))  # E[x0^(1) | x]
+    field = signal / spread**2 * x
+    mean = torch.tanh(field[:, 0] + torch.atanh(field[:, 1:].tanh().prod(1)))  # E[x0^(1) | x]
     return x, (x[:, 0] - signal * mean) / spread, (signal / spread) ** 2 * (1 - mean**2)
 
 
@@ -156,36 +159,133 @@ def gradient(state: State, x: Tensor, y: Tensor) -> tuple[float, tuple[Tensor, T
     hidden = torch.addmm(state.b, x, state.w.T).relu_()
     error = hidden @ state.a - y
     loss, error = error.square().mean().item(), error * (2 / len(y))
-    a = error @ hidden
-    active = hidden.sign_()  # in place: the largest array of a step
-    return loss, (a, state.a[:, None] * (active.T @ (error[:, None] * x)), state.a * (error @ active))
+    by_a, active = error @ hidden, hidden.sign_()  # in place: the largest array of a step
+    return loss, (by_a, state.a[:, None] * (active.T @ (error[:, None] * x)), state.a * (error @ active))
 
 
 class Sample:
-    """Held-out points x [n, d] with the loss of any network on them, E(ε^(1) − s)² with little chance in it.
+    """Held-out points that give any network's loss E(ε^(1) − s)² with little chance in it.
 
-    The losses on a sample of what is known exactly (zero, the best linear and univariate functions, the optimum) serve as
-    control variates: what they miss of their exact levels is regressed out, and little is left near a stair.
+    Zero, the best linear and univariate functions and the optimum have losses on the sample and exact ones (`levels`);
+    what the first miss of the second is regressed out of the network's, so little error is left near a stair.
     """
 
     def __init__(self, config: Flow, n: int = 2**15):
-        self.x, self.y, self.floor = draw(config, n, random_generator("held out", config.seed))
-        self.levels = parity_levels(config.alpha_bar, config.d)
-        signal, spread = math.sqrt(config.alpha_bar), math.sqrt(1 - config.alpha_bar)
-        axis = self.x[:, 0]
+        self.config, self.levels = config, parity_levels(config.alpha_bar, config.d)
+        self.x, self.y, self.variance = draw(config, n, random_generator("held out", config.seed))
+        signal, spread, axis = math.sqrt(config.alpha_bar), math.sqrt(1 - config.alpha_bar), self.x[:, 0]
         univariate = (axis - signal * torch.tanh(signal / spread**2 * axis)) / spread
-        known = (torch.zeros_like(axis), spread * axis, univariate, self.y)
-        exact = torch.tensor([1.0, *(float(level) for level in self.levels[:3])], dtype=torch.float64)
-        controls = torch.stack([self._losses(prediction) for prediction in known], 1) - exact
-        self.basis = torch.linalg.qr(torch.cat([torch.ones(n, 1, dtype=torch.float64), controls], 1))
+        known = torch.stack([self._losses(s) for s in (torch.zeros_like(axis), spread * axis, univariate, self.y)], 1)
+        known -= torch.tensor([1.0, *map(float, self.levels[:3])], dtype=torch.float64)
+        self.basis = torch.cat([torch.ones(n, 1, dtype=torch.float64), known], 1)
+        self.inverse = torch.linalg.pinv(self.basis, rtol=1e-9)  # of large d, univariate and optimum are one
 
     def _losses(self, prediction: Tensor) -> Tensor:
-        return (self.y - prediction).square() + self.floor
+        return (self.y - prediction).square() + self.variance
 
     def loss(self, state: State) -> tuple[float, float]:
-        """The loss of the network and its standard error."""
-        q, r = self.basis
+        """The network's loss and its standard error."""
         losses = self._losses(state(self.x))
-        weights = q.T @ losses
-        left = losses - q @ weights
-        return torch.linalg.solve_triangular(r, weights[:, None], upper=True)[0].item(), left.std().item() / math.sqrt(len(left))
+        fitted = self.inverse @ losses
+        return fitted[0].item(), ((losses - self.basis @ fitted).std() / math.sqrt(len(losses))).item()
+
+    def scatter(self, state: State, n: int = 2000) -> tuple[Tensor, Tensor, Tensor]:
+        """x^(1), s(x) and the target y(x) at the first n points, [n] each (Figure 22 c–e)."""
+        return self.x[:n, 0], state(self.x[:n]), self.y[:n]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A flow as measured at k steps.
+
+    step, time, loss, error (the loss's standard error), distance [k];  axis, rest [k, m], as `State` has them
+    states  by step, those that were to be kept
+    """
+
+    config: Flow
+    levels: Levels
+    states: dict[int, State]
+    step: Tensor
+    time: Tensor
+    loss: Tensor
+    error: Tensor
+    distance: Tensor
+    axis: Tensor
+    rest: Tensor
+
+
+def record(states: Iterable[State], sample: Sample, keep: Iterable[int] = (), below: float = -math.inf) -> Trace:
+    """Measure a flow of the sample's configuration as it goes.
+
+    At its first and last step, those to `keep`, and between them at steps that grow by a tenth; it ends early where the
+    loss is under `below`.
+    """
+    rows, kept, keep, following = [], {}, set(keep), 0
+    for state in states:
+        if state.step in keep:
+            kept[state.step] = state
+        elif following > state.step != sample.config.steps:
+            continue
+        loss, error = sample.loss(state)
+        rows.append((state.step, state.time, loss, error, state.distance, state.axis, state.rest))
+        following = max(state.step + 1, int(SPACING * state.step))
+        if loss < below:
+            break
+    steps, *numbers, axis, rest = zip(*rows)
+    numbers = torch.tensor(numbers, dtype=torch.float64)
+    columns = torch.tensor(steps), *numbers, torch.stack(axis), torch.stack(rest)
+    return Trace(sample.config, sample.levels, kept, *columns)
+
+
+class Stairs(NamedTuple):
+    """Of the two stairs and of leaving M: a loss, or the time at which a flow gets there."""
+
+    linear: float
+    univariate: float
+    left: float
+
+
+def goals(levels: Levels, share: float = 0.1) -> Stairs:
+    """The losses that count as there: a share of the drop to either stair is left, and as much of the third is done."""
+    linear, univariate, optimum = map(float, levels[:3])
+    drops = 1 - linear, linear - univariate, univariate - optimum
+    return Stairs(linear + share * drops[0], univariate + share * drops[1], univariate - share * drops[2])
+
+
+def stairs(trace: Trace, share: float = 0.1) -> Stairs:
+    """The times at which the loss first falls to each of the goals, interpolated; infinite if it never did."""
+    return Stairs(*(_reached(trace, goal) for goal in goals(trace.levels, share)))
+
+
+def _reached(trace: Trace, goal: float) -> float:
+    there = (trace.loss <= goal).nonzero()
+    if not len(there):
+        return math.inf
+    i = there[0].item()
+    last = max(i - 1, 0)
+    part = (trace.loss[last] - goal) / (trace.loss[last] - trace.loss[i]) if i else 0
+    return float(trace.time[last] + part * (trace.time[i] - trace.time[last]))
+
+
+def growth(trace: Trace) -> float:
+    """The rate in time at which a and w first grow: half the slope of ln Σ_j |a_j w_j^(1)| while the network is small.
+
+    From where the sum has grown tenfold to where the loss has done a tenth of its drop to the first stair. For small
+    weights and steps it is twice the maximum of K (Theorem 5.3; the loss has no ½). ValueError if it was not measured.
+    """
+    size, fallen = trace.axis.sum(1), 1 - trace.loss
+    early = (size > 10 * size[0]) & (fallen < 0.1 * (1 - float(trace.levels.linear)))
+    if early.sum() < 4:
+        raise ValueError(f"{early.sum()} measurements of first growth; allowed: at least 4 (lower scale or rate)")
+    time, logs = trace.time[early] - trace.time[early].mean(), size[early].log()
+    return 0.5 * (time @ logs / (time @ time)).item()
+
+
+def paper_steps(trace: Trace, rate: float = 1e-6) -> tuple[float, float]:
+    """Steps of plain gradient descent at the paper's rate (A.8) to the first two stairs: this flow's times / rate.
+
+    They hold for the flow's own scale of initial weights; the paper gives neither its steps nor its optimizer. The
+    first grows with −ln(scale), the second much faster below about 1e-4, where nearly all neurons align while still
+    small and few are left to bend the line.
+    """
+    return tuple(time / rate for time in stairs(trace)[:2])
