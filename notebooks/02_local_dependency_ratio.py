@@ -291,7 +291,6 @@ def nearest(records, row, level):
 
 if tier == "laptop" and seed == 0:
     for title, (records, c) in (parity | quarter).items():
-        steps = [0, *records[0].arrays["step"]]
         print(f"{title:18} at √ᾱ = {c:g}: after training x̂0 is nearest to that of:", nearest(records, -1, c))
 
 # %% [markdown]
