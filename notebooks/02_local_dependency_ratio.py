@@ -492,7 +492,7 @@ def sampler(how):
 
 NAMES_OF = {
     "cosine": "cosine schedule", "sigmoid": "sigmoid schedule", "T-100": "T = 100, β ten times as large", "batch-32": "batch 32", "batch-512": "batch 512",
-    "batch-16": "batch 16", "ema": "weights averaged (0.999)", "no-ema": "weights not averaged", "reads-v": "output read as v, noise loss",
+    "batch-16": "batch 16", "batch-128": "batch 128", "ema": "weights averaged (0.999)", "no-ema": "weights not averaged", "reads-v": "output read as v, noise loss",
     "x0": "output read as x0, x0 loss", "noise": "output read as noise, noise loss", "exemplars-10": "10 exemplars a digit",
 }
 

@@ -227,10 +227,9 @@ UNSAID = {
         "reads-v": dict(reads="v"),
         "x0": dict(reads="x0", target="x0"),
     },
-    "quarter-mlp-470": {
-        "cosine": SCHEDULES["cosine"],
-        "T-100": SCHEDULES["T-100"],
+    "quarter-mlp-470": SCHEDULES | {
         "batch-16": dict(training=dict(batch=16)),
+        "batch-128": dict(training=dict(batch=128)),
         "no-ema": dict(training=dict(ema=0.0)),
         "reads-v": dict(reads="v", target="noise"),
         "noise": dict(reads="noise", target="noise"),
