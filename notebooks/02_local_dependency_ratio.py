@@ -534,8 +534,8 @@ if tier == "laptop" and seed == 0:
 
 # %% [markdown]
 # What moves the outcome most is what the paper leaves out most quietly. On the digits the *reading*, with its loss, decides everything: the MLP that is read as $v$ or as noise
-# gives not one readable sample, while on scalars the same change hardly shows. The *schedule* comes next: with the cosine far more of the MLP's digits can be read, and on scalars cosine and sigmoid favour the
-# training strings more than the linear one. Then the *batch*, which at a fixed number of steps is the number of signals seen: on scalars a larger one carries the network further along the same
+# gives not one readable sample, while on scalars the same change hardly shows. The *schedule* comes next: with cosine and sigmoid far more of the MLP's digits can be read, and on scalars they favour the
+# training strings more than the linear one does. Then the *batch*, which at a fixed number of steps is the number of signals seen: a larger one carries the network further along the same
 # phases. A coarse *sampler* leaves half of the scalars unreadable and an ancestral one with all steps next to none, though it does not touch the network. The clamp hardly shows, and neither does
 # averaging, on the digits because the learning rate ends at zero. With ten *exemplars* a digit the MLP makes next to nothing readable in these steps.
 #
