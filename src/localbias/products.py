@@ -87,8 +87,8 @@ class Products:
         """Between what the exact ratios lie, sample by sample: low and high [..., B].
 
         Student's t about the linearised ratio. It holds its level where the Jacobian has many directions. Where it has
-        few, an interval of 95 % contains the ratio less often: of two directions, with 2 to 4 probes about four times
-        in five, and with 16 about nine in ten. The interval of `summary` does not depend on it.
+        few, an interval of 95 % contains the ratio less often: of two directions about four times in five with 2 to 4
+        probes, and six in seven with 8 or 16. The interval of `summary` does not depend on it.
         """
         wide = torch.from_numpy(_quantile(level, self.freedom.cpu().numpy())).to(self.total) * self.standard_error
         return self.ratio - wide, self.ratio + wide
