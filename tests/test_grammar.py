@@ -185,7 +185,7 @@ def test_make_builds_by_name():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: grammar.make("sudoku"), "sudoku.*parity, dyck, quarter_sum"),
+        (lambda: grammar.make("sudoku"), "sudoku.*parity, check, dyck, quarter_sum"),
         (lambda: grammar.make("parity"), "length"),
         (lambda: grammar.make("parity", depth=3), "depth"),
         (lambda: Dyck(7), "length=7.*even"),

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from localbias import assets
 from localbias.files import write_atomically
 from localbias.reader import SPOILED, digit_probabilities, examples, shipped_reader, spoil, train_reader
-from localbias.render import Digits, Renderer, fit
+from localbias.render import Digits, Pictures, Renderer, Words, fit
 
+NEAR = 0.3  # root mean square a pixel, of signals from −1 to 1: less than a lost stroke makes
 Decoder = Callable[[Tensor], Tensor]  # signals [B, *shape] -> tokens int64 [B, L]
 
 
@@ -28,11 +29,16 @@ def read(renderer: Renderer, signals: Tensor) -> Tensor:
 
 
 def decoder(renderer: Renderer) -> Decoder:
-    """The decoder of a renderer's signals: `Templates` where a symbol has one exemplar, `DigitReader` for other digits.
+    """The decoder of a renderer's signals: `PictureReader` for whole pictures, `Templates` where a symbol has one exemplar,
+    `DigitReader` for other digits.
 
     Where the data hold one image of each digit, closeness to it is the stricter test: the network reads digits out of
     strokes that are none, since nobody can show it everything that is not a digit. ValueError where neither applies.
     """
+    if isinstance(renderer, Pictures):
+        return PictureReader(renderer)
+    if isinstance(renderer, Words):
+        return Templates(renderer, near=NEAR)
     if renderer.pool.shape[1] == 1:
         return Templates(renderer)
     if isinstance(renderer, Digits):
@@ -47,17 +53,18 @@ class Templates:
     Both bounds are in units of the distance between templates. On the line from the nearest template (0) to another
     one (1), the cell is ambiguous if it projects beyond `ambiguity`; it is foreign if it is farther from the nearest
     template than `distance` times the gap to the next one. A half blend projects to ½. Noise of standard deviation σ
-    lies about σ√(h·w) away. On ±1 scalars the defaults read 0.5 ≤ |x| ≤ 2.5.
+    lies about σ√(h·w) away. On ±1 scalars the defaults read 0.5 ≤ |x| ≤ 2.5. Where some templates are alike, as letters
+    are, that bound is too strict: with `near`, the root mean square distance a pixel is held to that instead.
 
     ValueError for bounds out of range, several exemplars a symbol, or templates that are not distinct.
     """
 
-    def __init__(self, renderer: Renderer, ambiguity: float = 0.25, distance: float = 0.75):
-        if not 0 <= ambiguity <= 0.5 or not distance > 0:
-            raise ValueError(f"ambiguity={ambiguity}, distance={distance}; allowed: 0 to 0.5, and above 0")
+    def __init__(self, renderer: Renderer, ambiguity: float = 0.25, distance: float = 0.75, near: float | None = None):
+        if not 0 <= ambiguity <= 0.5 or not distance > 0 or not (near is None or near > 0):
+            raise ValueError(f"ambiguity={ambiguity}, distance={distance}, near={near}; allowed: 0 to 0.5, and above 0")
         if renderer.pool.shape[1] != 1:
             raise ValueError(f"{renderer.pool.shape[1]} exemplars a symbol; templates need one")
-        self.renderer, self.ambiguity, self.distance = renderer, ambiguity, distance
+        self.renderer, self.ambiguity, self.distance, self.near = renderer, ambiguity, distance, near
         self.templates = renderer.pool.flatten(1)  # [K, h·w]
         gaps = torch.cdist(self.templates, self.templates, compute_mode="donot_use_mm_for_euclid_dist")
         self.gaps = gaps.fill_diagonal_(inf)
@@ -73,8 +80,38 @@ class Templates:
         gaps = gaps[token]  # [B, L, K]; infinite to itself, so that its own projection is ½ and must not count
         projection = (0.5 - (best[..., None] - match) / gaps.square()).masked_fill(gaps.isinf(), -inf).amax(-1)
         away = (cells - templates[token]).norm(dim=-1)
-        clear = (projection <= self.ambiguity) & (away <= self.distance * gaps.amin(-1))  # False for NaN
+        reach = self.near * cells.shape[-1] ** 0.5 if self.near else self.distance * gaps.amin(-1)
+        clear = (projection <= self.ambiguity) & (away <= reach)  # False for NaN
         return token.where(clear, -1)
+
+
+class PictureReader:
+    """Reads a picture as the nearest known one, or else cell by cell.
+
+    As a whole it is read as by `Templates` with the bound `near`, among the renderer's pictures. If that refuses and
+    there are several cells, each is read as the nearest of the cells that occur in its place, within the same bound:
+    symbols of different pictures, put together. That one cell is clearly nearer than others is not asked, since
+    different pictures may well share a cell (a blank corner, a common radical).
+
+    ValueError for a bound that is not above 0.
+    """
+
+    def __init__(self, renderer: Pictures, near: float = NEAR):
+        self.renderer, self.near = renderer, near
+        whole = renderer.draw(renderer.strings, torch.zeros_like(renderer.strings))
+        self.whole = Templates(Renderer(whole.reshape(-1, 1, *renderer.shape[-2:]), (1, 1)), near=near)
+
+    def __call__(self, signals: Tensor) -> Tensor:
+        """Signals [B, *shape] -> tokens int64 [B, L], −1 where refused."""
+        cells, strings = _cells(self.renderer, signals), self.renderer.strings.to(signals.device)
+        found = self.whole(signals)
+        if self.renderer.length == 1:
+            return strings[found[:, 0]].where(found >= 0, -1)
+        known = self.renderer.pool[strings.T, 0].flatten(2).to(cells)  # [L, n, h·w]
+        away, nearest = torch.cdist(cells.transpose(0, 1), known).min(-1)  # [L, B]
+        near = away / known.shape[-1] ** 0.5 <= self.near  # False for NaN
+        tokens = strings.T.gather(1, nearest).where(near, -1).T
+        return strings[found[:, 0]].where(found >= 0, tokens)
 
 
 class DigitReader:

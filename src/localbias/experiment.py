@@ -132,6 +132,8 @@ class Setup:
                 f"{self.renderer.length} of {len(self.renderer.pool)}"
             )
         self.train_strings, self.held_out = self.grammar.split(experiment.n_train, experiment.seed)
+        weights = self.grammar.weights(self.train_strings)
+        self.weights = None if (weights == weights[0]).all() else weights  # how often each is drawn; None: all alike
         self.exemplars = None  # of each training string, where rendering is fixed
         if experiment.rendering == "fixed":
             chosen = random_generator("exemplars", experiment.seed)
@@ -140,8 +142,11 @@ class Setup:
         self.decoder = decode.decoder(self.renderer)
 
     def draw(self, generator: torch.Generator, n: int) -> Tensor:
-        """Training signals [n, *shape], drawn with replacement."""
-        chosen = torch.randint(len(self.train_strings), (n,), generator=generator)
+        """Training signals [n, *shape], drawn with replacement, by the grammar's law."""
+        if self.weights is None:
+            chosen = torch.randint(len(self.train_strings), (n,), generator=generator)
+        else:
+            chosen = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         if self.exemplars is None:
             return self.renderer(self.train_strings[chosen], generator)
         return self.renderer.draw(self.train_strings[chosen], self.exemplars[chosen])
@@ -159,7 +164,7 @@ class Setup:
         return {
             "marginals": reference.marginals(self.grammar, self.renderer, self.schedule),
             "rule": reference.rule(self.grammar, self.renderer, self.schedule),
-            "train": reference.train(self.train_strings, self.renderer, self.schedule, self.exemplars),
+            "train": reference.train(self.train_strings, self.renderer, self.schedule, self.exemplars, self.weights),
         }
 
     def sample(self, denoiser: Callable, device: str | torch.device = "cpu") -> Tensor:

@@ -11,12 +11,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from localbias import assets
+
 ENUMERABLE = 2**22  # strings; beyond that the support no longer fits comfortably in memory
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A uniform law over a finite set of strings of one length.
+    """A law over a finite set of strings of one length, uniform unless `weights` says otherwise.
 
     A rule of one's own is a subclass with `alphabet`, `length` and `support`; all the rest follows.
     """
@@ -32,8 +34,11 @@ class Grammar:
     @property
     def probabilities(self) -> Tensor:
         """The law over `support`: float64 [n], sums to one."""
-        n = len(self.support)
-        return torch.full((n,), 1 / n, dtype=torch.float64)
+        return self.weights(self.support)
+
+    def weights(self, strings: Tensor) -> Tensor:
+        """The law given that it is one of these valid strings [n, L], each with its probability: float64 [n]."""
+        return torch.full((len(strings),), 1 / len(strings), dtype=torch.float64)
 
     def is_valid(self, tokens: Tensor) -> Tensor:
         """Whether each string keeps the rule: tokens int [..., L] -> bool [...]. An unreadable symbol (−1) breaks it."""
@@ -111,6 +116,41 @@ class Parity(Grammar):
 
 
 @dataclass(frozen=True)
+class Check(Grammar):
+    """One parity check: the signs of the first `order` parentheses multiply to +1, all others are free.
+
+    Whatever the order there are 2^(L−1) valid strings, one bit of rule, and a chance of ½. `correlation` is E[x_1 x_2] of
+    the law, which is then ∝ 1 + correlation · x_1 x_2; it must be 0 for order 2, where x_1 x_2 is always +1.
+    With order = L and no correlation it is Parity.
+    """
+
+    length: int
+    order: int
+    correlation: float = 0.0
+    alphabet = ("(", ")")
+
+    def __post_init__(self):
+        _check_length(self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23")
+        if not 2 <= self.order <= self.length:
+            raise ValueError(f"order={self.order}; allowed: 2 to length={self.length}")
+        if not -1 < self.correlation < 1 or (self.correlation and self.order == 2):
+            raise ValueError(f"correlation={self.correlation}; allowed: inside (−1, 1), and 0 for order 2")
+
+    @cached_property
+    def support(self) -> Tensor:
+        every = torch.cartesian_prod(*[torch.arange(2)] * self.length)
+        return every[self._keeps_rule(every)]
+
+    def weights(self, strings: Tensor) -> Tensor:
+        pair = 1.0 - 2 * (strings[:, 0] ^ strings[:, 1]).double()
+        weights = 1 + self.correlation * pair
+        return weights / weights.sum()
+
+    def _keeps_rule(self, tokens: Tensor) -> Tensor:
+        return tokens[..., : self.order].sum(-1) % 2 == 0
+
+
+@dataclass(frozen=True)
 class Dyck(Grammar):
     """Balanced parentheses (§A.7.2): every prefix has at least as many "(" as ")", and the whole as many of each."""
 
@@ -152,7 +192,91 @@ class QuarterSum(Grammar):
         return tokens[..., :2].sum(-1) == tokens[..., 2:].sum(-1)
 
 
-GRAMMARS = {"parity": Parity, "dyck": Dyck, "quarter_sum": QuarterSum}
+@dataclass(frozen=True)
+class Lexicon(Grammar):
+    """The words of a list (§6): strings over a blank and letters, blanks after the end of a word.
+
+    words   "english" (the paper's list) or the words themselves
+    whole   each word is a single symbol, as where its letters have no places of their own
+    cells   letters and blanks in a string; None: as many as the longest word has letters
+    """
+
+    words: str | tuple[str, ...] = "english"
+    whole: bool = False
+    cells: int | None = None
+
+    def __post_init__(self):
+        if self.words != "english":
+            words = () if isinstance(self.words, str) else tuple(self.words)
+            if not words or len(set(words)) < len(words) or not all(word and word == word.strip() for word in words):
+                raise ValueError(f"words={self.words!r}; allowed: 'english', or distinct words without blanks around them")
+            object.__setattr__(self, "words", words)
+        longest = max(map(len, self.entries))
+        if self.cells is not None and (self.whole or self.cells < longest):
+            raise ValueError(f"cells={self.cells}; allowed: from {longest}, the longest word's, and None for whole words")
+
+    @cached_property
+    def entries(self) -> tuple[str, ...]:
+        """The words in alphabetical order."""
+        return tuple(sorted(assets.words() if self.words == "english" else self.words))
+
+    @cached_property
+    def alphabet(self) -> tuple[str, ...]:
+        return self.entries if self.whole else tuple(sorted({" ", *"".join(self.entries)}))
+
+    @cached_property
+    def length(self) -> int:
+        return 1 if self.whole else self.cells or max(map(len, self.entries))
+
+    @cached_property
+    def support(self) -> Tensor:
+        if self.whole:
+            return torch.arange(len(self.entries))[:, None]
+        place = {letter: k for k, letter in enumerate(self.alphabet)}  # the blank sorts before all letters
+        return torch.tensor([[place[letter] for letter in word.ljust(self.length)] for word in self.entries])
+
+    def _keeps_rule(self, tokens: Tensor) -> Tensor:
+        known = set(map(tuple, self.support.tolist()))
+        flat = tokens.reshape(-1, self.length).tolist()
+        return torch.tensor([tuple(string) in known for string in flat]).reshape(tokens.shape[:-1])
+
+
+@dataclass(frozen=True)
+class Characters(Grammar):
+    """The `count` most frequent Chinese characters, each a string of its four quarters (§6).
+
+    Symbol 4c + i is quarter i of character c (top left, top right, bottom left, bottom right); the rule is that all
+    four come from one character and stand in their places. Quarters are what every character has and what a region
+    can be: radicals stand in no common place, and lists of them don't say where.
+    """
+
+    count: int
+    length = 4
+
+    def __post_init__(self):
+        if not 1 <= self.count <= len(assets.characters()):
+            raise ValueError(f"count={self.count}; allowed: 1 to {len(assets.characters())}")
+
+    @cached_property
+    def alphabet(self) -> tuple[str, ...]:
+        return tuple(character + quarter for character in assets.characters()[: self.count] for quarter in "▘▝▖▗")
+
+    @cached_property
+    def support(self) -> Tensor:
+        return torch.arange(4 * self.count).reshape(-1, 4)
+
+    def _keeps_rule(self, tokens: Tensor) -> Tensor:
+        return ((tokens - torch.arange(4)) % 4 == 0).all(-1) & (tokens // 4 == tokens[..., :1] // 4).all(-1)
+
+    def marginals(self) -> Tensor:
+        own = torch.arange(4 * self.count) % 4 == torch.arange(4)[:, None]
+        return own / own.sum(1, keepdim=True, dtype=torch.float64)
+
+
+GRAMMARS = {
+    "parity": Parity, "check": Check, "dyck": Dyck, "quarter_sum": QuarterSum, "lexicon": Lexicon,
+    "characters": Characters,
+}
 
 
 def make(name: str, **options) -> Grammar:

@@ -66,7 +66,7 @@ class Probe:
     def constants(self) -> dict[str, Tensor]:
         """What no network changes, with V levels and n samples:
 
-        probe_tokens int8 [n, L] · probe_t int [V] · reference_ldr float32 [3, V, n, 3] the exact moments of the
+        probe_tokens int8 or int16 [n, L] · probe_t int [V] · reference_ldr float32 [3, V, n, 3] the exact moments of the
         references in the order of `reference.NAMES` · clean [*shape], noised [closer, *shape] uint8, the signal of the heat maps
         """
         region = self.setup.renderer.region(self.probing.symbol)
@@ -81,7 +81,8 @@ class Probe:
         ])
         shown = [x[0] for x, level in zip(self.noised, self.probing.levels) if level in self.probing.closer]
         pictures = {"clean": _pixels(self.x0[0]), "noised": _pixels(torch.stack(shown))} if shown else {}
-        tokens, times = self.tokens.to(torch.int8), torch.tensor(self.times)
+        tokens = self.tokens.to(smallest_integer(len(self.setup.grammar.alphabet)))
+        times = torch.tensor(self.times)
         return {"probe_tokens": tokens, "probe_t": times, "reference_ldr": exact.float(), **pictures}
 
     def along(self, denoiser: Callable) -> dict[str, Tensor]:
@@ -166,6 +167,11 @@ def _in_batches(f: Callable, x: Tensor, region: Tensor, probes: int, generator: 
     """Moments and covariance of any number of signals, `size` at a time."""
     found = [ldr.local_dependency_ratio(f, part, region, probes, generator, details=True) for part in x.split(size)]
     return torch.cat([one.moments for one in found]).cpu(), torch.cat([one.covariance for one in found]).cpu()
+
+
+def smallest_integer(symbols: int) -> torch.dtype:
+    """The smallest type that holds so many symbols and −1."""
+    return torch.int8 if symbols <= 127 else torch.int16
 
 
 def _pixels(signals: Tensor) -> Tensor:

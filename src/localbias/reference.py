@@ -27,6 +27,7 @@ NAMES = ("marginals", "rule", "train")  # the order in which records hold them
 # Of the Jacobian, by autograd: where one string has nearly all the probability, its softmax leaves rounding of this size
 # beside what is there, and the local dependency ratio of anything smaller says nothing.
 RESOLUTION = 1e-11
+MANY = 64  # letters; with more of them strings are added up by index, since a product would run over mostly zeros
 CHUNK = 2**23  # float64 numbers in the largest table of one pass: 64 MiB
 
 
@@ -79,9 +80,12 @@ class Strings(Reference):
     def __init__(self, strings: Tensor, probabilities: Tensor, pool: Tensor, renderer: Renderer, schedule: Schedule):
         super().__init__(pool, renderer, schedule)
         _check_strings(strings, self.letters, renderer)
-        self.numbers_per_sample = max(self.numbers_per_sample, len(strings))
-        self.tables["strings"] = one_hot(strings, self.letters).flatten(1).T.double().contiguous()  # [L·K, n]
         self.tables["log_prior"] = probabilities.double().log()
+        self.places = strings + self.letters * torch.arange(strings.shape[1])  # [n, L], each an entry of [L·K]
+        self.many = self.letters > MANY
+        self.numbers_per_sample = max(self.numbers_per_sample, self.places.numel() if self.many else len(strings))
+        if not self.many:
+            self.tables["strings"] = one_hot(strings, self.letters).flatten(1).T.double().contiguous()  # [L·K, n]
 
     def posterior(self, x_t: Tensor, t: Tensor | int) -> Tensor:
         """Probability of each string given noised signals [B, *shape] at steps t: float64 [B, n], n as constructed."""
@@ -91,12 +95,26 @@ class Strings(Reference):
         """Posterior of strings [B, n], and of each cell's exemplar given its letter [B, L, K, E]."""
         by_letter = log_likelihood.unflatten(-1, (self.letters, self.exemplars))
         evidence = by_letter.logsumexp(-1)  # of a letter whichever its exemplar; the common 1/E cancels
-        strings = (evidence.flatten(1) @ self.tables["strings"] + self.tables["log_prior"]).softmax(-1)
+        strings = (self._of_strings(evidence.flatten(1)) + self.tables["log_prior"]).softmax(-1)
         return strings, (by_letter - evidence[..., None]).exp()
+
+    def _of_strings(self, by_letter: Tensor) -> Tensor:
+        """The sum over each string's letters: [B, L·K] -> [B, n]."""
+        if self.many:
+            return by_letter[:, self.places.to(by_letter.device)].sum(-1)
+        return by_letter @ self.tables["strings"]
+
+    def _of_letters(self, by_string: Tensor) -> Tensor:
+        """The sum over the strings that have the letter in that cell: [B, n] -> [B, L·K]."""
+        if self.many:
+            places = self.places.to(by_string.device)
+            zeros = by_string.new_zeros(len(by_string), self.renderer.length * self.letters)
+            return zeros.index_add(1, places.flatten(), by_string.repeat_interleave(places.shape[1], 1))
+        return by_string @ self.tables["strings"].T
 
     def _atoms(self, log_likelihood: Tensor) -> Tensor:
         strings, exemplars = self._strings(log_likelihood)
-        letters = (strings @ self.tables["strings"].T).reshape(exemplars.shape[:-1])
+        letters = self._of_letters(strings).reshape(exemplars.shape[:-1])
         return (letters[..., None] * exemplars).flatten(2)
 
 
@@ -122,17 +140,20 @@ def marginals(grammar: Grammar, renderer: Renderer, schedule: Schedule) -> Cells
     return Cells(grammar.marginals(), renderer.pool.flatten(2), renderer, schedule)
 
 
-def train(strings: Tensor, renderer: Renderer, schedule: Schedule, exemplars: Tensor | None = None) -> Strings:
+def train(
+    strings: Tensor, renderer: Renderer, schedule: Schedule, exemplars: Tensor | None = None, weights: Tensor | None = None
+) -> Strings:
     """The training set: strings int [n, L], repeats counting as often as they occur.
 
     exemplars  None for fresh rendering (each exposure draws from the pool), or int [n, L] for fixed (the one image that
-               each string is always shown as)
+               each string is always shown as);  weights  how often each is drawn, [n] that sum to 1; None: all alike
 
     ValueError for strings that the renderer cannot show and for exemplars that its pool does not hold.
     """
     letters, pool = _letters(strings, renderer, exemplars)
     n = len(letters)
-    return Strings(letters, torch.full((n,), 1 / n, dtype=torch.float64), pool, renderer, schedule)
+    weights = torch.full((n,), 1 / n, dtype=torch.float64) if weights is None else weights
+    return Strings(letters, weights, pool, renderer, schedule)
 
 
 def patches(strings: Tensor, renderer: Renderer, schedule: Schedule, exemplars: Tensor | None = None) -> Cells:

@@ -4,16 +4,15 @@ Every renderer is a grid of equal cells and a pool of exemplars for each symbol,
 decoders see all of them alike: a signal is `join(pool[symbol, exemplar])` over its cells.
 """
 
+from collections.abc import Sequence
 from math import prod
 
-import numpy as np
 import torch
-from matplotlib import font_manager
-from PIL import Image, ImageChops, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
-from localbias import assets
+from localbias import assets, grammar
+from localbias.lettering import draw, extent, filling
 
 
 class Renderer:
@@ -84,12 +83,8 @@ class Glyphs(Renderer):
     """
 
     def __init__(self, grid: tuple[int, int], image: tuple[int, int], alphabet: tuple[str, ...] = ("(", ")")):
-        if min(*grid, *image) < 1 or image[0] % grid[0] or image[1] % grid[1]:
-            raise ValueError(f"image {tuple(image)} is no multiple of the grid {tuple(grid)}")
-        cell = image[0] // grid[0], image[1] // grid[1]
-        if cell[0] < 8 or cell[1] < 4:  # lower, "(" and ")" run together
-            raise ValueError(f"cells of {cell[0]}×{cell[1]} pixels; glyphs need at least 8×4")
-        super().__init__(torch.stack([_glyph(character, *cell) for character in alphabet])[:, None], grid)
+        cell = _cell(grid, image, (8, 4))  # lower, "(" and ")" run together
+        super().__init__(torch.stack([filling(character, *cell) for character in alphabet])[:, None], grid)
 
 
 class Digits(Renderer):
@@ -113,6 +108,71 @@ class Digits(Renderer):
         super().__init__(fit(images[:, :exemplars], size // 2), (2, 2))
 
 
+class Words(Renderer):
+    """Letters of a fixed-pitch font, one a cell, at one size and on one baseline: a typewriter's words (§6).
+
+    grid, image  as of `Glyphs`;  words  the list whose letters are shown, as `grammar.Lexicon` takes it
+
+    The letters keep off their cell's edges, so that no cell shows a part of its neighbour.
+    """
+
+    def __init__(self, grid: tuple[int, int], image: tuple[int, int], words: str | Sequence[str] = "english"):
+        height, width = _cell(grid, image, (10, 6))
+        letters = grammar.Lexicon(words).alphabet
+        left, top, right, bottom = extent(tuple(letter for letter in letters if letter != " "), "mono")
+        size = min((height - 2) / (bottom - top), (width - 2) / (2 * max(-left, right)))
+        at = width / 2, height / 2 - size * (top + bottom) / 2
+        super().__init__(torch.stack([draw(letter, "mono", size, at, height, width) for letter in letters])[:, None], grid)
+
+
+class Pictures(Renderer):
+    """Whole pictures, each a string of its own cells.
+
+    strings  int [n, L]: the strings that make a picture; a cell's symbol has no meaning beside that
+    """
+
+    def __init__(self, pool: Tensor, grid: tuple[int, int], strings: Tensor):
+        super().__init__(pool[:, None], grid)
+        self.strings = strings
+
+
+class Lines(Pictures):
+    """Words in a proportional font, each a picture and a single symbol (`grammar.Lexicon` with whole=True).
+
+    image  (height, width) in pixels;  words  as `grammar.Lexicon` takes it
+    """
+
+    def __init__(self, image: tuple[int, int], words: str | Sequence[str] = "english"):
+        height, width = _cell((1, 1), image, (10, 20))
+        entries = grammar.Lexicon(words, whole=True).alphabet
+        pool = torch.stack([line(word, height, width, entries) for word in entries])
+        super().__init__(pool, (1, 1), torch.arange(len(entries))[:, None])
+
+
+class Characters(Pictures):
+    """Chinese characters in a Kai face, each cut into four quarters (`grammar.Characters`) (§6).
+
+    count  the most frequent ones;  size  pixels a side, even
+    """
+
+    def __init__(self, count: int, size: int = 64):
+        if size % 2 or size < 16:
+            raise ValueError(f"size={size}; allowed: an even number of at least 16")
+        em = size * 0.9
+        at = size / 2, size / 2 + em * 0.38  # the em square is centred
+        characters = assets.characters()[: grammar.Characters(count).count]
+        whole = torch.stack([draw(character, "kai", em, at, size, size) for character in characters])
+        quarters = whole.unflatten(1, (2, -1)).unflatten(3, (2, -1)).transpose(2, 3).flatten(0, 2)
+        super().__init__(quarters, (2, 2), torch.arange(len(quarters)).reshape(-1, 4))
+
+
+def line(word: str, height: int, width: int, among: tuple[str, ...]) -> Tensor:
+    """A word in DejaVu Sans, centred, as large as all words `among` fit: [height, width] in [-1, 1]."""
+    left, top, right, bottom = extent(tuple(among), "sans")
+    size = min((height - 3) / (bottom - top), (width - 3) / (2 * max(-left, right)))
+    return draw(word, "sans", size, (width / 2, height / 2 - size * (top + bottom) / 2), height, width)
+
+
 def fit(images: Tensor, side: int) -> Tensor:
     """Digits uint8 [..., 28, 28] as signals [..., side, side] in [-1, 1]: padded if larger, averaged down if smaller."""
     signal = images.float() / 127.5 - 1
@@ -122,22 +182,19 @@ def fit(images: Tensor, side: int) -> Tensor:
     return functional.adaptive_avg_pool2d(signal.reshape(-1, 28, 28), side).reshape(*images.shape[:-2], side, side)
 
 
-def _glyph(character: str, height: int, width: int) -> Tensor:
-    """The character as large as fits inside a free rim, its ink centred: [height, width] in [-1, 1]."""
-    fine = 8  # drawn this many times larger, then averaged down
-    rim = max(1, round(min(height, width) / 10))
-    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans Mono", fallback_to_default=False), 1000)
-    left, top, right, bottom = font.getmask(character).getbbox()  # the ink; font.getbbox counts the advance too
-    scale = fine * min((width - 2 * rim) / (right - left), (height - 2 * rim) / (bottom - top))
-    font = font.font_variant(size=1000 * scale)
-    canvas = Image.new("L", (width * fine, height * fine))
-    ImageDraw.Draw(canvas).text((canvas.width / 2, canvas.height / 2), character, fill=255, font=font, anchor="mm")
-    ink = canvas.getbbox()  # centred exactly: a font's own middle is not that of its ink
-    canvas = ImageChops.offset(canvas, (canvas.width - ink[0] - ink[2]) // 2, (canvas.height - ink[1] - ink[3]) // 2)
-    return torch.from_numpy(np.array(canvas.resize((width, height), Image.Resampling.BOX))) / 127.5 - 1
+def _cell(grid: tuple[int, int], image: tuple[int, int], least: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a cell. ValueError where the image is no multiple of the grid, or a cell is too small."""
+    if min(*grid, *image) < 1 or image[0] % grid[0] or image[1] % grid[1]:
+        raise ValueError(f"image {tuple(image)} is no multiple of the grid {tuple(grid)}")
+    cell = image[0] // grid[0], image[1] // grid[1]
+    if cell[0] < least[0] or cell[1] < least[1]:
+        raise ValueError(f"cells of {cell[0]}×{cell[1]} pixels; allowed: at least {least[0]}×{least[1]}")
+    return cell
 
 
-RENDERERS = {"scalars": Scalars, "glyphs": Glyphs, "digits": Digits}
+RENDERERS = {
+    "scalars": Scalars, "glyphs": Glyphs, "digits": Digits, "words": Words, "lines": Lines, "characters": Characters,
+}
 
 
 def make(name: str, **options) -> Renderer:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from localbias import outcome, record
 from localbias.diffusion import Denoiser, last
 from localbias.experiment import Experiment, Setup, from_configuration
-from localbias.probe import Probe, stored
+from localbias.probe import Probe, smallest_integer, stored
 from localbias.products import Summary
 from localbias.record import Record
 from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
@@ -102,7 +102,7 @@ def _run(experiment: Experiment, device: torch.device, folder: Path, runs: Path)
 def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple[State, dict[str, Tensor]]:
     """Train to the end, measuring along the way. Arrays, with M = len(measure_at):
 
-    step int [M] · counts int [M, 4] outcomes in the order of outcome.OUTCOMES · tokens int8 [M, samples, L] ·
+    step int [M] · counts int [M, 4] outcomes in the order of outcome.OUTCOMES · tokens int8 or int16 [M, samples, L] ·
     samples uint8 [M, 16, *shape], −1 … 1 as 0 … 255 · loss float32 [≤ 200], means over equal stretches of training ·
     seconds [] · weights.<step>.<parameter> float16 at the steps that are kept ·
     also int [A, 4] outcomes after the last step, one row for each other way of sampling ·
@@ -146,7 +146,7 @@ def _measure(setup: Setup, probe: Probe | None, state: State, arrays: dict[str, 
     tokens = setup.decoder(signals).cpu()
     counts = torch.from_numpy(outcome.tally(tokens, setup.grammar, setup.train_strings).counts)
     pixels = ((signals[:SHOWN].cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    rows = {"step": torch.tensor(state.step), "counts": counts, "tokens": tokens.to(torch.int8), "samples": pixels}
+    rows = {"step": torch.tensor(state.step), "counts": counts, "tokens": tokens.to(smallest_integer(len(setup.grammar.alphabet))), "samples": pixels}
     _append(arrays, rows | (probe.along(denoiser) if probe else {}))
     if state.step in setup.experiment.keep:
         for name, tensor in denoiser.network.state_dict().items():

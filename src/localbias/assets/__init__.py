@@ -1,4 +1,4 @@
-"""What the package ships or fetches: digits. Licences stand in README.md beside the files."""
+"""What the package ships or fetches: digits, words, characters and their font. Licences stand in README.md beside the files."""
 
 from functools import cache
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 FOLDER = Path(__file__).parent
+KAI = FOLDER / "kai_3000.woff2"  # a Kai face with the glyphs of `characters`
 _SCHEMAS = torch.library.Library("torchvision", "FRAGMENT")  # a Library withdraws its schemas when collected
 
 
@@ -17,6 +18,18 @@ def digits() -> Tensor:
     with np.load(FOLDER / "mnist_10k.npz") as file:
         images, labels = file["x"], file["y"]
     return torch.from_numpy(np.stack([images[labels == digit] for digit in range(10)]))
+
+
+@cache
+def words() -> tuple[str, ...]:
+    """The paper's list of frequent English words, in its order: 999 of 1 to 14 letters."""
+    return tuple((FOLDER / "words_999.txt").read_text(encoding="utf-8").split())
+
+
+@cache
+def characters() -> tuple[str, ...]:
+    """The 3,000 most frequent Chinese characters, the commonest first."""
+    return tuple((FOLDER / "characters_3000.txt").read_text(encoding="utf-8").strip())
 
 
 def full_digits(folder: str | Path = "~/.cache/localbias") -> Tensor:

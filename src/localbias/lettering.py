@@ -1,0 +1,65 @@
+"""Text as pixels: characters of a font drawn fine and averaged down, background −1 and ink +1."""
+
+from functools import cache
+
+import numpy as np
+import torch
+from matplotlib import font_manager
+from PIL import Image, ImageChops, ImageDraw, ImageFont
+from torch import Tensor
+
+from localbias import assets
+
+FINE = 8  # drawn this many times larger, then averaged down
+EM = 200  # pixels to an em where ink is measured
+FACES = ("mono", "sans", "kai")
+
+
+@cache
+def face(name: str, size: float) -> ImageFont.FreeTypeFont:
+    """A font at so many pixels to the em: "mono" and "sans" are DejaVu's (shipped with matplotlib), "kai" is embedded."""
+    if name == "kai":
+        return ImageFont.truetype(assets.KAI, size)
+    family = {"mono": "DejaVu Sans Mono", "sans": "DejaVu Sans"}[name]
+    return ImageFont.truetype(font_manager.findfont(family, fallback_to_default=False), size)
+
+
+@cache
+def ink(text: str, name: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the ink in ems, from the middle of the advance and the baseline."""
+    font = face(name, EM)
+    mask, (left, top) = font.getmask2(text, mode="L", anchor="ms")
+    box = mask.getbbox()
+    return tuple((offset + side) / EM for offset, side in zip((left, top, left, top), box))
+
+
+def extent(texts: tuple[str, ...], name: str) -> tuple[float, float, float, float]:
+    """The box, in ems, that holds the ink of all texts when their advances' middles and baselines coincide."""
+    lefts, tops, rights, bottoms = zip(*(ink(text, name) for text in texts))
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def draw(text: str, name: str, size: float, at: tuple[float, float], height: int, width: int) -> Tensor:
+    """The text at `size` pixels to the em, the middle of its advance and its baseline `at` (x, y): [height, width]."""
+    canvas = Image.new("L", (width * FINE, height * FINE))
+    where = at[0] * FINE, at[1] * FINE
+    ImageDraw.Draw(canvas).text(where, text, fill=255, font=face(name, size * FINE), anchor="ms")
+    return _averaged(canvas, height, width)
+
+
+def filling(character: str, height: int, width: int) -> Tensor:
+    """The character as large as fits inside a free rim, its ink centred: [height, width]."""
+    rim = max(1, round(min(height, width) / 10))
+    font = face("mono", 1000)
+    left, top, right, bottom = font.getmask(character).getbbox()  # the ink; font.getbbox counts the advance too
+    scale = FINE * min((width - 2 * rim) / (right - left), (height - 2 * rim) / (bottom - top))
+    canvas = Image.new("L", (width * FINE, height * FINE))
+    middle = canvas.width / 2, canvas.height / 2
+    ImageDraw.Draw(canvas).text(middle, character, fill=255, font=font.font_variant(size=1000 * scale), anchor="mm")
+    box = canvas.getbbox()  # centred exactly: a font's own middle is not that of its ink
+    canvas = ImageChops.offset(canvas, (canvas.width - box[0] - box[2]) // 2, (canvas.height - box[1] - box[3]) // 2)
+    return _averaged(canvas, height, width)
+
+
+def _averaged(canvas: Image.Image, height: int, width: int) -> Tensor:
+    return torch.from_numpy(np.array(canvas.resize((width, height), Image.Resampling.BOX))) / 127.5 - 1
