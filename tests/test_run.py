@@ -259,7 +259,7 @@ def test_an_experiment_of_ones_own_is_recorded_without_a_fingerprint(elsewhere):
 
 def test_code_version_without_git(elsewhere, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert run._code_version() == run.metadata.version("localbias")
+    assert run.code_version() == run.metadata.version("localbias")
 
 
 def with_counts(undisturbed, folder, counts):

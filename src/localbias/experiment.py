@@ -107,7 +107,7 @@ class Experiment:
         Fields at their default are left out of the hash, so a field that is added later, with the behaviour until
         then as its default, leaves the keys of old records as they are.
         """
-        return hashlib.sha256(json.dumps(_beyond_defaults(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(beyond_defaults(self), sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def stem(self) -> str:
@@ -201,7 +201,7 @@ def from_configuration(configuration: dict) -> Experiment:
     return Experiment(**parts)
 
 
-def _beyond_defaults(part) -> dict:
+def beyond_defaults(part) -> dict:
     """A dataclass as a nested dictionary without the fields that are at their default."""
     found = {}
     for f in dataclasses.fields(part):
@@ -214,5 +214,5 @@ def _beyond_defaults(part) -> dict:
 
 def _plain(value):
     if dataclasses.is_dataclass(value):
-        return _beyond_defaults(value)
+        return beyond_defaults(value)
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

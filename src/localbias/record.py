@@ -19,7 +19,7 @@ from localbias.files import write_atomically
 
 ROOT = Path(__file__).parents[2]
 FOLDER = (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "records"
-READS = "LOCALBIAS_READS"  # environment variable: a file to which the name of every record read is appended
+READS = "LOCALBIAS_READS"  # environment variable: a file to which the name of every record read is appended, seen from FOLDER
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ def load(path: Path) -> Record:
     if missing:
         raise ValueError(f"record {path} is damaged: it lacks {', '.join(sorted(missing))}")
     if os.environ.get(READS):
+        name = path.relative_to(FOLDER) if path.is_relative_to(FOLDER) else path.name
         with open(os.environ[READS], "a") as file:
-            file.write(path.name + "\n")
+            file.write(f"{name}\n")
     return Record(path, origin)
 
 

@@ -68,7 +68,7 @@ def _run(experiment: Experiment, device: torch.device, folder: Path, runs: Path)
 
     setup = Setup(experiment)
     # Of the code as it is before a long training. An experiment of one's own has no smoke configuration.
-    code, known = _code_version(), experiment.name in catalogue.EXPERIMENTS
+    code, known = code_version(), experiment.name in catalogue.EXPERIMENTS
     numbers = fingerprint(catalogue.smoke_of(experiment)) if known else None
     checkpoint = runs / f"{experiment.stem}.safetensors"
     state, arrays = _train(setup, device, checkpoint)
@@ -231,7 +231,7 @@ def _summary(counts: Tensor) -> str:
     return ", ".join(f"{name} {n / counts.sum():.0%}" for name, n in zip(outcome.OUTCOMES, counts.tolist()))
 
 
-def _code_version() -> str:
+def code_version() -> str:
     """The commit the code stands at, with "-dirty" if it has changed since; the package's version outside a checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     if (record.ROOT / ".git").exists() and shutil.which("git"):

@@ -7,5 +7,7 @@ dimensions.
     target           E[x0 | x_t], the noise target, its Jacobian; the least losses of linear, univariate, all functions
     growth           the growth rate K of a neuron, its maxima on the sphere, and when neurons stay on an axis
     counterexample   a law under which the best neuron is off the axis
-    flow             gradient flow of the two-layer network, and its stairs
+    locality         the local dependency ratio of the exact optimum of parity, against noise and length
+    flow             gradient flow of the two-layer network
+    trace            the flow as measured: its loss, its stairs, its weights on and off the axis; stored flows
 """
