@@ -242,6 +242,7 @@ def test_fingerprints_are_repeatable_and_see_the_settings():
 def test_committed_flows_are_whole_and_speak_for_the_present_code(monkeypatch):
     records = sorted((FOLDER / "theory").glob("*.json"))
     assert {path.stem for path in (FOLDER / "theory").glob("*.npz")} == {path.stem for path in records}
+    assert len(records) == len(FLOWS)
     for path in records:
         found = load(path)
         config = FLOWS[found.experiment["flow"]["d"], found.experiment["flow"]["seed"]]
