@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from localbias.grammar import Dyck, Parity, QuarterSum
-from localbias.outcome import OUTCOMES, Outcomes, chance, classify, share_over_seeds, tally, wilson
+from localbias.outcome import OUTCOMES, Outcomes, chance, classify, escape, share_over_seeds, tally, wilson
 
 
 def test_each_outcome_by_hand():
@@ -126,3 +126,13 @@ def test_a_share_over_seeds_is_no_surer_than_its_samples_nor_narrower_than_its_s
     assert mean == 0.5 and (low, high) == pytest.approx([float(end) for end in wilson(150, 300)])
     assert share_over_seeds(np.array([20, 50, 80]), n) == pytest.approx((0.5, 0.2, 0.8))
     assert share_over_seeds(np.array([1, 30]), np.array([10, 100]))[0] == pytest.approx(0.2)  # seeds count alike
+
+
+@pytest.mark.parametrize(
+    "hallucinations, invalid, expected",
+    [([9, 6, 2, 2], [0, 0, 0, 0], 30), ([2, 6, 2, 2], [0, 0, 0, 0], 30), ([9, 9, 9, 2], [0] * 4, 40),
+     ([2, 2, 2, 9], [0] * 4, np.inf), ([0, 0, 2, 2], [6, 5, 0, 0], 20), ([0, 0, 0, 0], [10] * 4, np.inf)],
+)
+def test_escape_is_the_step_after_which_few_hallucinate_for_good(hallucinations, invalid, expected):
+    counts = np.stack([invalid, hallucinations, 10 - np.add(invalid, hallucinations), [0] * 4], 1)
+    assert escape(np.array([10, 20, 30, 40]), counts, 0.25) == expected

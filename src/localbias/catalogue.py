@@ -83,20 +83,20 @@ TEXT = {
         f"dyck-{length}-{kind}": (kind, recipes.parentheses(
             dict(name="dyck", length=length), kind, n_train, cell=(8, 4), probing="dyck", keep=True
         ))
-        for length, n_train in {8: 14, 12: 66, 16: 715}.items() for kind in ("mlp", "dit")
+        for kind, length, n_train in (("mlp", 8, 14), ("mlp", 12, 66), ("mlp", 16, 715), ("dit", 8, 14), ("dit", 12, 66))
     },
-    **{f"words-{kind}-{n}": (kind, recipes.words(kind, n)) for kind, n in (("mlp", 100), ("mlp", 999), ("dit", 999))},
-    "lines-mlp-100": ("mlp", recipes.lines("mlp", 100)),
+    **{f"words-dit-{n}": ("dit", recipes.words("dit", n)) for n in (30, 999)},
+    "lines-unet-100": ("unet", recipes.lines("unet", 100)),
     **{
         f"characters-{kind}-{n}": (kind, recipes.characters(kind, n))
-        for kind, n in (("mlp", 50), ("mlp", 300), ("dit", 300), ("unet", 1000))
+        for kind, n in (("mlp", 50), ("dit", 50), ("dit", 300), ("unet", 1000))
     },
     "words-unet-999": ("unet", recipes.words("unet", 999)),
     "dyck-16-unet": ("unet", recipes.parentheses(dict(name="dyck", length=16), "unet", 715, probing="dyck", keep=True)),
 }
 EXPERIMENTS |= STRESS | TEXT
 # Of which the paper has no counterpart.
-OURS = frozenset(ALSO_READ | SMALL | VARIANTS | STRESS) | {name for name, (kind, _) in TEXT.items() if kind == "dit"}
+OURS = frozenset(ALSO_READ | SMALL | VARIANTS | STRESS) | {name for name in TEXT if "dit" in name or "lines" in name}
 
 
 def make(name: str, tier: str = "laptop", seed: int = 0, **changes) -> Experiment:

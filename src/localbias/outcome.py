@@ -108,6 +108,17 @@ def share_over_seeds(count: np.ndarray, n: np.ndarray) -> tuple[float, float, fl
     return float(shares.mean()), float(min(low, shares.min())), float(max(high, shares.max()))
 
 
+def escape(steps: np.ndarray, counts: np.ndarray, level: float) -> float:
+    """The first measured step from which on, to the end, most samples are readable and at most `level` of these hallucinate.
+
+    steps [M], counts int [M, 4] of one training; infinite if it never comes to that.
+    """
+    readable = counts[:, 1:].sum(1)
+    there = (2 * readable >= counts.sum(1)) & (counts[:, 1] <= level * readable)
+    stays = there[::-1].cumprod()[::-1].astype(bool)
+    return float(steps[stays.argmax()]) if stays.any() else np.inf
+
+
 def readable_share(counts: np.ndarray, outcomes: list[int]) -> tuple[float, float, float]:
     """The share of those outcomes (indices) among readable samples, over seeds: counts [seeds, 4] -> mean, low, high.
 

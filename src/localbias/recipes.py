@@ -39,7 +39,8 @@ PROBING = {
     "quarter, paper": Probing((0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.9), samples=24, probes=4, closer=(0.1, 0.3)),
     "check scalars": Probing((0.5, 0.7, 0.8, 0.9), samples=128),
     "check glyphs": Probing((0.3, 0.5, 0.6, 0.7, 0.8), samples=24, probes=3),
-    "dyck": Probing((0.2, 0.4, 0.5, 0.6, 0.7, 0.8), samples=24, probes=3, closer=(0.5, 0.7)),
+    # The first parenthesis of a Dyck word is always "(".
+    "dyck": Probing((0.2, 0.4, 0.5, 0.6, 0.7, 0.8), samples=24, probes=3, symbol=3, closer=(0.5, 0.7)),
     "words": Probing((0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8), samples=16, probes=3, closer=(0.2, 0.5)),
     "characters": Probing((0.05, 0.1, 0.2, 0.3, 0.4, 0.5), samples=12, probes=3, closer=(0.2, 0.3)),
 }
@@ -47,6 +48,7 @@ LAPTOP_TRAINING = {
     "mlp": dict(steps=6000, batch=64),
     "unet": dict(steps=1200, batch=16),
     "dit": dict(steps=4000, batch=32),
+    "dit on x0": dict(steps=6000, batch=32),
 }
 SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1)  # of the steps, after which outcomes are measured
 
@@ -119,17 +121,21 @@ def quarter(kind: str, n_train: int, probing: str | None = None, keep: bool = Fa
 
 
 def words(kind: str, n_train: int) -> Recipe:
-    """English words in a fixed-pitch font (§6): 14 cells in a row; in the paper's tier two rows of eight."""
+    """English words in a fixed-pitch font (§6): 14 cells in a row; in the paper's tier two rows of eight.
+
+    On a laptop a letter is one token of a DiT that predicts x0: the noise of so many pixels would not fit its width.
+    """
 
     def build(name: str, tier: str, seed: int) -> Experiment:
         paper = tier == "paper"
         shared = dict(
             grammar=dict(name="lexicon", cells=16) if paper else dict(name="lexicon"),
-            renderer=dict(name="words", grid=[2, 8] if paper else [1, 14], image=[64, 64] if paper else [14, 98]),
+            renderer=dict(name="words", grid=[2, 8] if paper else [1, 14], image=[64, 64] if paper else [12, 168]),
             n_train=n_train,
-            network=NETWORKS[kind][tier],
+            network=NETWORKS[kind][tier] | (dict(patch=12) if kind == "dit" and not paper else {}),  # a token a letter
         )
-        return _images(name, tier, seed, kind, paper_steps=TEXT_STEPS, probing="words", keep=True, **shared)
+        on_x0 = kind == "dit" and not paper
+        return _images(name, tier, seed, kind, TEXT_STEPS, probing="words", keep=True, on_x0=on_x0, **shared)
 
     return build
 
@@ -187,7 +193,7 @@ def variant(of: Recipe, fields: dict) -> Recipe:
 
 def _images(
     name: str, tier: str, seed: int, kind: str, paper_steps: int, probing: str | None = None, keep: bool = False,
-    also: bool = False, **shared,
+    also: bool = False, on_x0: bool = False, **shared,
 ) -> Experiment:
     """What the experiments on images have in common; the first seed keeps its weights if `keep`, for probing.
 
@@ -195,7 +201,7 @@ def _images(
     no wider than the image: read as v it stays fuzzy in these minutes, so it is trained on x0.
     """
     if tier != "paper":
-        shared |= dict(reads="x0", target="x0") if kind == "mlp" else dict(reads="v")
+        shared |= dict(reads="x0", target="x0") if kind == "mlp" or on_x0 else dict(reads="v")
     if probing:
         paper = PROBING.get(f"{probing}, paper") if tier == "paper" else None
         shared |= dict(probing=SMOKE_PROBING if tier == "smoke" else paper or PROBING[probing])
@@ -207,7 +213,8 @@ def _images(
         training = Training(steps=paper_steps, batch=16, rate=8e-5, ema=0.995)
         measure_at = _steps(paper_steps, (0.005, 0.01, *SHARES))
         return Experiment(name, tier, seed, training=training, measure_at=measure_at, **shared)
-    training = Training(rate=1e-3, warmup=100, decay="linear", ema=0.99, clip=1.0, **LAPTOP_TRAINING[kind])
+    size = LAPTOP_TRAINING["dit on x0" if on_x0 else kind]
+    training = Training(rate=1e-3, warmup=100, decay="linear", ema=0.99, clip=1.0, **size)
     measure_at = _steps(training.steps, SHARES)
     kept = (measure_at[0], measure_at[3], measure_at[-1]) if seed == 0 and keep else ()
     sampling = Sampling(samples=150, steps=25)
