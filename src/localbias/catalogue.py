@@ -81,7 +81,8 @@ STRESS = {
 TEXT = {
     **{
         f"dyck-{length}-{kind}": (kind, recipes.parentheses(
-            dict(name="dyck", length=length), kind, n_train, cell=(8, 4), probing="dyck", keep=True
+            dict(name="dyck", length=length), kind, n_train, cell=(8, 4) if kind == "mlp" else (8, 8),  # a token a symbol
+            probing="dyck", keep=True,
         ))
         for kind, length, n_train in (("mlp", 8, 14), ("mlp", 12, 66), ("mlp", 16, 715), ("dit", 8, 14), ("dit", 12, 66))
     },
