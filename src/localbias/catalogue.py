@@ -61,8 +61,8 @@ EXPERIMENTS |= {
     for name, (of, fields) in (ALSO_READ | SMALL | VARIANTS).items()
 }
 
-# The stress test of chapter 4: one check over 2, 3, 4 or 8 symbols, and, over 8, a pair of symbols correlated.
-ORDERS = {f"check-{order}": dict(name="check", length=8, order=order) for order in (2, 3, 4, 8)}
+# The stress test of chapter 4: one check over 2 to 8 symbols, and, over 8, a pair of symbols correlated.
+ORDERS = {f"check-{order}": dict(name="check", length=8, order=order) for order in (2, 3, 4, 5, 6, 8)}
 CORRELATIONS = {
     f"check-8-rho-{rho}": dict(name="check", length=8, order=8, correlation=rho / 100) for rho in (30, 60, 90)
 }

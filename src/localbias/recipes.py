@@ -87,7 +87,10 @@ def parentheses(
     grammar: dict, kind: str, n_train: int, cell: tuple[int, int] = (8, 8), probing: str | None = None,
     keep: bool = False, columns: int = 4,
 ) -> Recipe:
-    """Parentheses drawn as glyphs, in cells of that many pixels; in the paper's tier an image has 64 × 64."""
+    """Parentheses drawn as glyphs, in cells of that many pixels; in the paper's tier an image has 64 × 64.
+
+    On a laptop a parenthesis is one token of a DiT that predicts x0, as in `words`.
+    """
 
     def build(name: str, tier: str, seed: int) -> Experiment:
         grid = [grammar["length"] // columns, columns]
@@ -98,7 +101,8 @@ def parentheses(
         shared = dict(
             grammar=grammar, renderer=dict(name="glyphs", grid=grid, image=image), n_train=n_train, network=network
         )
-        return _images(name, tier, seed, kind, paper_steps=1_100_000, probing=probing, keep=keep, **shared)
+        on_x0 = kind == "dit" and tier != "paper"
+        return _images(name, tier, seed, kind, 1_100_000, probing=probing, keep=keep, on_x0=on_x0, **shared)
 
     return build
 
