@@ -170,7 +170,8 @@ def characters(kind: str, count: int) -> Recipe:
             n_train=n,
             network=NETWORKS[kind][tier] | (dict(patch=8) if kind == "dit" and tier != "paper" else {}),
         )
-        return _images(name, tier, seed, kind, paper_steps=TEXT_STEPS, probing="characters", keep=True, **shared)
+        on_x0 = kind == "dit" and tier != "paper"
+        return _images(name, tier, seed, kind, TEXT_STEPS, probing="characters", keep=True, on_x0=on_x0, **shared)
 
     return build
 
