@@ -6,6 +6,7 @@ import yaml
 
 from localbias import catalogue, ledger, record
 from localbias.outcome import wilson
+from localbias.theory.verdicts import CLAIMS
 
 ENTRY = {
     "id": "claim", "where": "§0", "says": "half", "why": "because", "expects": [0.4, 0.6],
@@ -82,6 +83,20 @@ def test_measures_that_disagree_are_partly_in_agreement(tmp_path):
     assert rows(tmp_path, measure=measure)[0]["verdict"] == "partly"
 
 
+@pytest.mark.parametrize("claim", ["thm-5.2", "thm-5.3-2-parity"])
+def test_a_claim_on_theory_has_its_verdict_and_its_numbers(tmp_path, claim):
+    (row,) = rows(tmp_path, measure=[{"theory": claim}], expects=None)
+    theory = CLAIMS[claim]
+    assert row["verdict"] == theory.verdict and row["says"] == "half"
+    assert row["finds"] == f"{theory.evidence().says} {{ref}}`How it is checked <check-{claim}>`"
+
+
+def test_every_verdict_on_theory_in_the_ledger_is_of_the_row_of_that_name():
+    entries = [entry for entry in yaml.safe_load(ledger.CLAIMS.read_text()) if "theory" in entry["measure"][0]]
+    assert {entry["id"]: entry["measure"] for entry in entries} == {
+        claim: [{"theory": claim}] for claim in ("thm-5.2", "thm-5.3-1", "thm-5.3-2", "thm-5.3-3")}
+
+
 def test_nothing_recorded_is_said(tmp_path):
     store(tmp_path, 0, COUNTS, name="toy-other")  # a longer name is another experiment
     (row,) = rows(tmp_path)
@@ -99,6 +114,10 @@ def test_nothing_recorded_is_said(tmp_path):
     ({"measure": [{"experiment": "toy", "ldr": {"target": "x0", "levels": []}}]}, "levels"),
     ({"measure": [{"experiment": "toy", "ldr": {"levels": [0.3]}}]}, "target"),
     ({"expects": 0.5}, "claim"),
+    ({"measure": [{"theory": "thm-5.4"}], "expects": None}, "thm-5.4"),
+    ({"measure": [{"theory": "thm-5.2"}]}, "no expects"),
+    ({"measure": [{"theory": "thm-5.2", "level": 0.5}], "expects": None}, "no expects"),
+    ({"measure": [{"theory": "thm-5.2"}, {"theory": "thm-5.3-1"}], "expects": None}, "claim"),
     ({"why": None, "says": None, "expects": []}, "claim"),
 ])
 def test_a_malformed_claim_is_named(tmp_path, changes, names):
@@ -112,7 +131,8 @@ def test_a_malformed_claim_is_named(tmp_path, changes, names):
 def test_the_committed_claims_speak_of_experiments_that_exist():
     entries = yaml.safe_load(ledger.CLAIMS.read_text())
     assert len({entry["id"] for entry in entries}) == len(entries)
-    assert {m["experiment"] for entry in entries for m in entry["measure"]} <= set(catalogue.EXPERIMENTS)
+    measures = [measure for entry in entries for measure in entry["measure"] if "theory" not in measure]
+    assert {measure["experiment"] for measure in measures} <= set(catalogue.EXPERIMENTS)
     assert len(ledger.rows()) == len(entries)
 
 

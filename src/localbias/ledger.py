@@ -1,7 +1,8 @@
 """The ledger: what the paper says beside what the records say, one row a claim, read from book/claims.yml.
 
 A claim names the experiments that speak to it and the quantity that is read from their records; the number, its
-interval and the verdict are computed here and stand nowhere else.
+interval and the verdict are computed here and stand nowhere else. A claim on theory names an entry of
+`theory.verdicts`, which computes both.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from localbias import record
 from localbias.outcome import OUTCOMES, share_over_seeds
 from localbias.record import Record
+from localbias.theory.verdicts import CLAIMS as THEORY
 
 CLAIMS = record.ROOT / "book" / "claims.yml"
 SEEDS = (0, 1, 2)  # that the book commits; a reader's own runs do not change what it says
@@ -26,17 +28,21 @@ def rows(claims: Path = CLAIMS, folder: Path = record.FOLDER) -> list[dict[str, 
     """The claims in their order: id, where, says, finds, verdict, why (markdown).
 
     verdict is "agrees", "differs" or "partly" where measured ranges overlap `expects` all, not at all or in part, and
-    "no record" before anything was measured. ValueError names a claim whose entry is malformed.
+    "no record" before anything was measured; on theory it is one of `theory.claim.VERDICTS`. ValueError names a claim
+    whose entry is malformed.
     """
     return [_row(entry, folder) for entry in yaml.safe_load(claims.read_text())]
 
 
 def _row(entry: dict, folder: Path) -> dict[str, str]:
     try:
-        measures, (low, high) = entry["measure"], entry["expects"]
+        measures = entry["measure"]
+        row = {name: str(entry[name]).strip() for name in ("id", "where", "says", "why")}
+        if any("theory" in measure for measure in measures):
+            return row | _theory(*measures, expects=entry.get("expects"))
+        low, high = entry["expects"]
         for measure in measures:
             _check(**measure)
-        row = {name: str(entry[name]).strip() for name in ("id", "where", "says", "why")}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"claim {entry.get('id', entry)!r} in the ledger is malformed: {error!r}") from None
     found = [sentence for measure in measures for sentence in _findings(measure, folder)]
@@ -46,6 +52,14 @@ def _row(entry: dict, folder: Path) -> dict[str, str]:
         "finds": "; ".join(text for text, _, _ in found) or "(no record yet)",
         "verdict": verdict.get(frozenset(overlaps), "partly"),
     }
+
+
+def _theory(measure: dict, expects: None) -> dict[str, str]:
+    """What is found and the verdict of a claim on theory; ValueError where the measure says more than which claim."""
+    if measure.keys() != {"theory"} or expects is not None:
+        raise ValueError("a measure of theory has a claim's id and no expects: its numbers decide by themselves")
+    claim = THEORY[measure["theory"]]
+    return {"finds": f"{claim.evidence().says} {{ref}}`How it is checked <check-{claim.id}>`", "verdict": claim.verdict}
 
 
 def _check(

@@ -1,9 +1,10 @@
 """What the book asks of Sphinx beyond Jupyter Book: stale chapters named, the ledger, scripts of its own.
 
-The build itself never runs a chapter. See `sphinx: extra_extensions` in `_config.yml`.
+The build itself never runs a chapter. See `sphinx: extra_extensions` in `_config.yml`, and `sphinx_verdicts`.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -62,37 +64,54 @@ class Ledger(SphinxDirective):
                 if claim not in known:
                     raise self.error(f"no claim {claim!r} in the ledger; there are: {', '.join(known)}")
             rows = [known[claim] for claim in wanted]
-        return [self._table(rows)]
-
-    def _table(self, rows: list[dict[str, Any]]) -> nodes.table:
-        group = nodes.tgroup(cols=len(COLUMNS))
-        group += [nodes.colspec(colwidth=width) for *_, width in COLUMNS]
-        head = nodes.row()
-        head += [nodes.entry("", nodes.paragraph(text=heading)) for heading, *_ in COLUMNS]
-        group += nodes.thead("", head)
-        group += nodes.tbody("", *(self._row(row) for row in rows))
-        return nodes.table("", group, classes=["ledger", "colwidths-given"])
+        columns = ((heading, width) for heading, _, width in COLUMNS)
+        return [table(columns, map(self._row, rows), ["ledger"])]
 
     def _row(self, row: dict[str, Any]) -> nodes.row:
-        line = nodes.row()
-        target = f"claim-{row['id']}"
-        name = nodes.strong(text=row["id"])
-        if self.arguments:
-            link = pending_xref("", name, refdomain="std", reftype="ref", reftarget=target,
-                                refexplicit=True, refwarn=True, refdoc=self.env.docname)
-            claim = nodes.paragraph("", "", link)
-        else:
-            line["names"].append(target)
-            self.state.document.note_explicit_target(line, line)
-            claim = nodes.paragraph("", "", name)
+        name, target = nodes.strong(text=row["id"]), f"claim-{row['id']}"
+        claim = link(self.env, target, name) if self.arguments else name
         verdict = nodes.paragraph("", row["verdict"], classes=["verdict", nodes.make_id(row["verdict"])])
-        for heading, key, _ in COLUMNS:
-            # On a phone the heading is gone; the class tells the style sheet what to print in its place.
-            cell = nodes.entry(classes=[nodes.make_id(heading)])
-            cell += {"where": [claim], "finds": [verdict]}.get(key, [])
-            self.state.nested_parse(StringList(str(row[key] or "").splitlines(), row["id"]), 0, cell)
-            line += cell
+        first = {"where": [nodes.paragraph("", "", claim)], "finds": [verdict]}
+        line = table_row((heading, [*first.get(key, []), *parsed(self.state, row[key], row["id"])])
+                         for heading, key, _ in COLUMNS)
+        if not self.arguments:
+            anchor(self.state, line, target)
         return line
+
+
+def table(columns: Iterable[tuple[str, int]], rows: Iterable[nodes.row], classes: list[str]) -> nodes.table:
+    """A table of these headings, each with its share of the width."""
+    group = nodes.tgroup(cols=len(columns := list(columns)))
+    group += [nodes.colspec(colwidth=width) for _, width in columns]
+    head = nodes.row()
+    head += [nodes.entry("", nodes.paragraph(text=heading)) for heading, _ in columns]
+    group += [nodes.thead("", head), nodes.tbody("", *rows)]
+    return nodes.table("", group, classes=[*classes, "colwidths-given"])
+
+
+def table_row(cells: Iterable[tuple[str, list[nodes.Node]]]) -> nodes.row:
+    """A row of cells, each with its column's heading: by the class the style sheet knows what a phone prints above."""
+    return nodes.row("", *(nodes.entry("", *cell, classes=[nodes.make_id(heading)]) for heading, cell in cells))
+
+
+def parsed(state: Any, markdown: str, name: str) -> list[nodes.Node]:
+    """The nodes of a text in the page's own markup."""
+    inside = nodes.Element()
+    state.nested_parse(StringList(str(markdown or "").splitlines(), name), 0, inside)
+    return inside.children
+
+
+def link(env: BuildEnvironment, target: str, child: nodes.Node) -> pending_xref:
+    """A link to where `anchor` put a target, on any page; of the child only the text is kept."""
+    return pending_xref("", child, refdomain="std", reftype="ref", reftarget=target,
+                        refexplicit=True, refwarn=True, refdoc=env.docname)
+
+
+def anchor(state: Any, node: nodes.Element, target: str) -> None:
+    """Make a node one that can be linked to; its id is the target as it is, dots and all."""
+    node["names"].append(nodes.fully_normalize_name(target))
+    node["ids"].append(target)
+    state.document.note_explicit_target(node, node)
 
 
 def name_stale_chapters(app: Sphinx, config: Config) -> None:
@@ -159,4 +178,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", use_own_scripts)
     app.connect("autodoc-process-docstring", docstring_to_rest)
     app.add_directive("ledger", Ledger)
+    app.setup_extension("localbias.sphinx_verdicts")
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
