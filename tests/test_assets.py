@@ -1,10 +1,11 @@
-"""The embedded digits, and the full MNIST as torchvision reads it."""
+"""The embedded digits, words and characters, and the full MNIST as torchvision reads it."""
 
 import numpy as np
 import torch
 
 from localbias import assets
 from localbias.assets import digits, full_digits
+from localbias.lettering import face
 
 
 def write_idx(path, array):
@@ -27,6 +28,34 @@ def test_embedded_digits():
 
 def test_embedded_digits_are_read_once():
     assert digits() is digits()
+
+
+def test_words_are_the_papers_list():
+    words = assets.words()
+    assert len(words) == len(set(words)) == 999
+    assert min(map(len, words)) == 1 and max(map(len, words)) == 14
+    assert all(word.isascii() and word.replace("'", "").isalpha() for word in words)
+    assert list(words) == sorted(words, key=lambda word: word.lower().replace("'", ""))
+
+
+def test_characters_are_3000_of_one_sign():
+    characters = assets.characters()
+    assert len(characters) == len(set(characters)) == 3000
+    assert all(len(c) == 1 and "\u4e00" <= c <= "\u9fff" for c in characters)
+
+
+def test_the_kai_face_has_every_character():
+    """A character that a font lacks is drawn as its sign for that, .notdef: as a code that is never assigned is."""
+    font = face("kai", 40)
+
+    def picture(character):
+        mask, offset = font.getmask2(character, mode="L")
+        return bytes(mask), mask.size, tuple(offset)
+
+    missing = picture("\U0010ffff")
+    assert picture("\u9fff") == missing  # one that the subset leaves out
+    pictures = {picture(character) for character in assets.characters()}
+    assert len(pictures) == 3000 and missing not in pictures
 
 
 def test_full_digits_are_grouped_and_cut_to_the_rarest_class(tmp_path):

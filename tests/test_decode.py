@@ -1,3 +1,5 @@
+"""Reading symbols back: templates, digits, letters and whole pictures, and what is refused."""
+
 import json
 from hashlib import sha256
 from math import erf, inf, nan, sqrt
@@ -5,10 +7,10 @@ from math import erf, inf, nan, sqrt
 import pytest
 import torch
 
-from localbias import assets, decode
-from localbias.grammar import Parity, QuarterSum
+from localbias import assets, decode, render
+from localbias.grammar import Characters, Lexicon, Parity, QuarterSum
 from localbias.reader import examples, shipped_reader, spoil, train_reader
-from localbias.render import Digits, Glyphs, Renderer, Scalars
+from localbias.render import Digits, Glyphs, Lines, Pictures, Renderer, Scalars, Words
 
 SIDES = {14: 0.975, 28: 0.985}  # what the readers must read of the held-out digits
 
@@ -202,3 +204,139 @@ def test_digits_of_one_exemplar_are_read_by_template_at_any_size():
         strokes = renderer(strings[:50])
         strokes[..., : size // 4, :] = -1.0  # the upper half of the upper digits is missing
         assert (decode.read(renderer, strokes)[:, :2] == strings[:50, :2]).double().mean() < 0.5
+
+
+@pytest.mark.parametrize("grid, image, cells", [((1, 14), (14, 98), None), ((2, 8), (64, 64), 16)])
+def test_words_are_read_letter_by_letter(grid, image, cells):
+    law, renderer = Lexicon(cells=cells), Words(grid, image)
+    strings, signals = law.support, renderer(law.support)
+    assert torch.equal(decode.read(renderer, signals), strings)
+    noise = torch.randn(signals.shape, generator=torch.Generator().manual_seed(0))
+    table = decode.accuracy(decode.decoder(renderer), signals[::10], strings[::10], noise=(0, 0.1, 0.6))
+    assert table["right"][:2] == pytest.approx([1, 1], abs=0.002) and table["refused"][2] > 0.99
+    assert (decode.read(renderer, noise[:20]) == -1).all()
+    misspelt = strings[strings[:, 4] > 0].clone()  # five letters or more, the third exchanged
+    misspelt[:, 2] = 1 + misspelt[:, 2] % (len(law.alphabet) - 1)
+    assert torch.equal(decode.read(renderer, renderer(misspelt)), misspelt)
+    assert law.is_valid(misspelt).double().mean() < 0.05
+
+
+def test_what_is_no_letter_is_refused_where_it_stands():
+    law, renderer = Lexicon(), Words((1, 14), (14, 98))
+    strings = law.support[law.support[:, 2] > 0][:100]
+    signals = renderer(strings)
+    first, third = strings[:, 0], strings[:, 2]
+    pool = renderer.pool[:, 0]
+    everything_else = torch.arange(14) != 2
+    for cell in (
+        (pool[first] + pool[third]) / 2,  # a half blend of two letters
+        pool[first].maximum(pool[third]),  # one over the other
+        -pool[third],
+        torch.full_like(pool[third], nan),
+    ):
+        changed = signals.clone()
+        changed[:, 0, :, 14:21] = cell
+        tokens = decode.read(renderer, changed)
+        assert torch.equal(tokens[:, everything_else], strings[:, everything_else])
+        refused = tokens[:, 2] == -1
+        assert refused[(pool[first] - pool[third]).square().mean((1, 2)) > 0.25].all() and refused.any()
+        assert not law.is_valid(tokens[refused]).any()
+
+
+def test_the_root_mean_square_bound_of_templates():
+    renderer = Words((1, 1), (14, 8), ("a", "o"))
+    letter = renderer.pool[1, 0]
+    pattern = torch.ones(14, 8)
+    pattern[::2] = -1
+    pattern -= sum((pattern * t).sum() / t.square().sum() * t for t in (letter, renderer.pool[2, 0], renderer.pool[0, 0]))
+    pattern /= pattern.square().mean().sqrt()
+    reader = decode.Templates(renderer, ambiguity=0.5, near=0.3)
+    assert [reader((letter + size * pattern)[None, None]).item() for size in (0.29, 0.31)] == [1, -1]
+    with pytest.raises(ValueError, match="near=0"):
+        decode.Templates(renderer, near=0)
+    with pytest.raises(ValueError, match="near=-1"):
+        decode.PictureReader(Lines((12, 40), ("a", "o")), near=-1)
+
+
+def test_lines_are_read_as_wholes():
+    words = assets.words()[::8]
+    law, renderer = Lexicon(words, whole=True), Lines((16, 96), words)
+    read, signals = decode.decoder(renderer), renderer(law.support)
+    assert torch.equal(read(signals), law.support)
+    noise = torch.randn(signals.shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(read(signals + 0.2 * noise), law.support)
+    assert (read((signals + signals.roll(1, 0)) / 2) == -1).all()  # half blends
+    for nothing in (noise, -signals, nan * signals, 0 * signals, 0 * signals - 1):
+        assert (read(nothing) == -1).all()
+
+
+@pytest.fixture(scope="module")
+def hundred():
+    """The 100 most frequent characters at 32 pixels: grammar and renderer."""
+    return Characters(100), render.Characters(100, 32)
+
+
+def test_characters_are_read_and_blends_of_them_refused(hundred):
+    law, renderer = hundred
+    signals = renderer(law.support)
+    assert torch.equal(decode.read(renderer, signals), law.support)
+    noise = torch.randn(signals.shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(decode.read(renderer, signals + 0.2 * noise), law.support)
+    quarters = renderer.split(signals)
+    apart = (quarters - quarters.roll(1, 0)).square().mean(2).sqrt()
+    assert (apart.amax(1) > 2.2 * decode.NEAR).double().mean() > 0.9
+    tokens = decode.read(renderer, (signals + signals.roll(1, 0)) / 2)
+    assert (tokens[apart > 2.2 * decode.NEAR] == -1).all()
+    assert not law.is_valid(tokens).any()
+    for nothing in (noise[:20], -signals[:20], nan * signals[:2], 0 * signals[:2]):
+        assert not law.is_valid(decode.read(renderer, nothing)).any()
+
+
+def test_quarters_of_different_characters_are_read_and_are_no_character(hundred):
+    law, renderer = hundred
+    generator = torch.Generator().manual_seed(0)
+    mixed = torch.randint(100, (200, 4), generator=generator) * 4 + torch.arange(4)
+    mixed = mixed[~law.is_valid(mixed)]
+    signals = renderer(mixed)
+    noise = torch.randn(signals.shape, generator=generator)
+    for shown in (signals, signals + 0.1 * noise):
+        tokens = decode.read(renderer, shown)
+        assert torch.equal(tokens, mixed) and not law.is_valid(tokens).any()
+    signals[:, :, :16, :16] = noise[:, :, :16, :16]  # one quarter is spoiled, the others are read
+    spoiled = decode.read(renderer, signals)
+    assert (spoiled[:, 0] == -1).all() and torch.equal(spoiled[:, 1:], mixed[:, 1:])
+
+
+def test_a_quarter_that_characters_share_does_not_confuse_them(monkeypatch):
+    """产, 广 and 厂 have the same empty quarter at the bottom right."""
+    names = tuple("产广厂一")
+    monkeypatch.setattr(assets, "characters", lambda: names)
+    law, renderer = Characters(4), render.Characters(4, 32)
+    corner = renderer.pool[3::4, 0]
+    assert (corner[:3] == corner[0]).all()
+    signals = renderer(law.support)
+    noise = torch.randn(signals.shape, generator=torch.Generator().manual_seed(0))
+    for shown in (signals, signals + 0.1 * noise):
+        assert torch.equal(decode.read(renderer, shown), law.support)
+    swapped = law.support.clone()
+    swapped[:3, 3] = swapped[[1, 2, 0], 3]  # as symbols they differ, as pictures they do not
+    assert torch.equal(decode.read(renderer, renderer(swapped)), law.support)
+
+
+def test_pictures_of_ones_own():
+    """Two pictures of two cells that share the second; both orders of the cells can be read, but not a cell alone."""
+    pool = torch.tensor([[1.0, 1, -1, -1], [-1, 1, -1, 1], [-1, -1, 1, 1]]).reshape(3, 1, 2, 2)[:, 0]
+    renderer = Pictures(pool, (1, 2), torch.tensor([[0, 2], [1, 2]]))
+
+    def tokens(left, right):
+        return decode.read(renderer, torch.cat([left, right], 1)[None, None]).tolist()[0]
+
+    assert tokens(pool[0], pool[2]) == [0, 2] and tokens(pool[1], pool[2]) == [1, 2]
+    assert tokens(pool[1], pool[0]) == [1, -1]  # the first picture's left cell never stands on the right
+    assert tokens(pool[2], pool[2]) == [-1, 2]
+    assert tokens((pool[0] + pool[1]) / 2, pool[2]) == [-1, 2]
+    assert decode.read(renderer, torch.empty(0, 1, 2, 4)).shape == (0, 2)
+    with pytest.raises(ValueError, match=r"shape \(1, 2, 2\).*\(1, 2, 4\)"):
+        decode.read(renderer, torch.zeros(3, 1, 2, 2))
+    with pytest.raises(ValueError, match="distinct"):
+        decode.PictureReader(Pictures(pool, (1, 2), torch.tensor([[0, 2], [0, 2]])))

@@ -5,10 +5,12 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
+from scipy.stats import chi2
 
+from localbias import reference
 from localbias.diffusion import Schedule
 from localbias.experiment import Experiment, Sampling, Setup, from_configuration
-from localbias.probe import Probing
+from localbias.probe import Probing, smallest_integer
 from localbias.training import Training
 
 HAND_MADE = Experiment(
@@ -231,3 +233,51 @@ def test_samples_start_from_the_same_noise_whatever_the_denoiser(eta, monkeypatc
     assert torch.equal(setup.sample(untrained), first)
     other_seed = Setup(setup.experiment.replace(seed=4))
     assert not torch.allclose(other_seed.sample(untrained), first, atol=0.1)
+
+
+CORRELATED = HAND_MADE.replace(grammar=dict(name="check", length=4, order=4, correlation=0.6))
+
+
+@pytest.mark.parametrize("rendering", ["fixed", "fresh"])
+def test_training_signals_are_drawn_by_the_law(rendering):
+    setup, n = Setup(CORRELATED.replace(rendering=rendering)), 20_000
+    pair = 1 - 2 * (setup.train_strings[:, 0] != setup.train_strings[:, 1]).double()
+    law = (1 + 0.6 * pair) / (1 + 0.6 * pair).sum()
+    assert 0 < pair.gt(0).sum() < 5
+    torch.testing.assert_close(setup.weights, law, rtol=1e-12, atol=0)
+    _, strings = drawn_strings(setup, n)
+    counts = torch.stack([(strings == string).all(1).sum() for string in setup.train_strings])
+
+    def chi_square(expected):
+        return ((counts - n * expected).square() / (n * expected)).sum().item()
+
+    assert counts.sum() == n and chi_square(law) < chi2.isf(1e-4, df=4)
+    assert chi_square(torch.full((5,), 0.2)) > 1000
+
+
+def test_a_uniform_law_has_no_weights():
+    assert Setup(HAND_MADE).weights is None
+    assert Setup(CORRELATED.replace(grammar=dict(name="check", length=4, order=4))).weights is None
+    assert Setup(CORRELATED.replace(n_train=1)).weights is None  # one string is drawn always
+
+
+@pytest.mark.parametrize("experiment", [HAND_MADE, CORRELATED], ids=["uniform", "correlated"])
+def test_the_references_know_the_law(experiment):
+    setup, t = Setup(experiment.replace(schedule=Schedule())), 400
+    x = torch.randn(6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    strings, signs = setup.train_strings, 1 - 2 * setup.train_strings.double()
+    alpha_bar = setup.schedule.alpha_bar[t]
+    weights = setup.grammar.weights(strings)
+    evidence = x @ signs.T * alpha_bar.sqrt() / (1 - alpha_bar)
+    truth = (evidence + weights.log()).softmax(1) @ signs
+    torch.testing.assert_close(setup.references["train"](x, t), truth, rtol=1e-8, atol=1e-8)
+    unweighted = reference.train(strings, setup.renderer, setup.schedule)(x, t)
+    assert ((truth - unweighted).abs().max() > 1e-2) == (experiment is CORRELATED)
+    assert list(setup.references) == list(reference.NAMES)
+
+
+@pytest.mark.parametrize("symbols", [2, 10, 127, 128, 999, 12_000])
+def test_the_smallest_integer_holds_every_symbol(symbols):
+    tokens = torch.tensor([-1, 0, symbols - 1])
+    stored = tokens.to(smallest_integer(symbols))
+    assert torch.equal(stored.long(), tokens) and stored.element_size() == (1 if symbols <= 127 else 2)

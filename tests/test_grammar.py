@@ -8,10 +8,14 @@ from functools import cached_property
 import pytest
 import torch
 
-from localbias import grammar
-from localbias.grammar import Dyck, Grammar, Parity, QuarterSum
+from localbias import assets, grammar
+from localbias.grammar import Characters, Check, Dyck, Grammar, Lexicon, Parity, QuarterSum
 
-SMALL = [Parity(2), Parity(3), Parity(6), Dyck(2), Dyck(6), Dyck(8), QuarterSum()]
+WORDS = ("to", "a", "toe", "it's", "I")
+SMALL = [
+    Parity(2), Parity(3), Parity(6), Dyck(2), Dyck(6), Dyck(8), QuarterSum(), Check(6, 2), Check(6, 3), Check(5, 5),
+    Lexicon(WORDS), Lexicon(("ab", "a", "bab"), cells=5), Lexicon(WORDS, whole=True), Characters(1), Characters(2),
+]
 
 
 def strings(tokens: torch.Tensor) -> set[tuple[int, ...]]:
@@ -25,6 +29,13 @@ def every(law) -> torch.Tensor:
 def valid_by_definition(law, string) -> bool:
     """Each rule in the paper's words, from the characters."""
     text = "".join(law.alphabet[k] for k in string)
+    if isinstance(law, Lexicon):  # a word, then blanks
+        return text in [word if law.whole else word.ljust(law.length) for word in law.words]
+    if isinstance(law, Characters):  # its four quarters in their order
+        return text in ["".join(character + quarter for quarter in "▘▝▖▗") for character in assets.characters()[: law.count]]
+    if isinstance(law, Check):
+        text = text[: law.order]
+        return math.prod({"(": 1, ")": -1}[c] for c in text) == 1
     if isinstance(law, Parity):  # the signs multiply to +1
         return math.prod({"(": 1, ")": -1}[c] for c in text) == 1
     if isinstance(law, Dyck):  # matched pairs can be taken out until nothing is left
@@ -86,7 +97,7 @@ def test_information_by_counting(law):
     truth = [[entropy(a) + entropy(b) - entropy(list(zip(a, b))) for b in columns] for a in columns]
     information = law.pairwise_information()
     torch.testing.assert_close(information, torch.tensor(truth, dtype=torch.float64), atol=1e-9, rtol=0)
-    assert torch.equal(information, information.T)
+    torch.testing.assert_close(information, information.T, atol=1e-14, rtol=0)
 
 
 @pytest.mark.parametrize("length", [3, 4, 8])
@@ -194,6 +205,23 @@ def test_make_builds_by_name():
         (lambda: Parity(1), "length=1"),
         (lambda: Parity(40), "length=40"),
         (lambda: Parity(4).is_valid(torch.zeros(2, 5, dtype=torch.int64)), "5 symbols.*length 4"),
+        (lambda: Check(1, 2), "length=1"),
+        (lambda: Check(24, 2), "length=24"),
+        (lambda: Check(8, 1), "order=1.*2 to length=8"),
+        (lambda: Check(8, 9), "order=9.*2 to length=8"),
+        (lambda: Check(8, 2, 0.3), r"correlation=0\.3.*0 for order 2"),
+        (lambda: Check(8, 3, 1.0), r"correlation=1\.0.*inside"),
+        (lambda: Check(8, 3, -1.0), r"correlation=-1\.0.*inside"),
+        (lambda: grammar.make("check", length=8), "order"),
+        (lambda: Lexicon("german"), "'german'.*'english'"),
+        (lambda: Lexicon(()), r"words=\(\)"),
+        (lambda: Lexicon(("be", "a", "be")), "distinct"),
+        (lambda: Lexicon(("a", "")), "without blanks around"),
+        (lambda: Lexicon(("a", " be")), "without blanks around"),
+        (lambda: Lexicon(("a", "bee"), cells=2), "cells=2.*from 3"),
+        (lambda: Lexicon(("a", "bee"), whole=True, cells=3), "cells=3.*None for whole words"),
+        (lambda: Characters(0), "count=0.*1 to 3000"),
+        (lambda: Characters(3001), "count=3001.*1 to 3000"),
     ],
 )
 def test_bad_input_is_named(make, message):
@@ -217,3 +245,90 @@ def test_a_rule_of_ones_own_needs_a_support_only():
     right = (every == every.flip(-1)).all(-1) & (every >= 0).all(-1) & (every < 3).all(-1)
     assert torch.equal(rule.is_valid(every), right)
     assert rule.independent_probability(rule.support).sum() == pytest.approx(1 / 9)
+
+
+@pytest.mark.parametrize("length", [2, 3, 8])
+def test_a_check_of_all_is_parity(length):
+    check, parity = Check(length, length), Parity(length)
+    assert torch.equal(check.support, parity.support) and torch.equal(check.probabilities, parity.probabilities)
+    assert torch.equal(check.is_valid(every(parity)), parity.is_valid(every(parity)))
+
+
+@pytest.mark.parametrize("order", range(2, 9))
+def test_every_order_is_one_bit_of_rule(order):
+    law = Check(8, order)
+    assert law.support.shape == (128, 8)
+    assert law.independent_probability(law.support).sum().item() == pytest.approx(0.5, abs=1e-12)
+
+
+@pytest.mark.parametrize("order, correlation", [(2, 0.0), (3, 0.4), (4, 0.0), (4, 0.9), (6, -0.3), (6, 0.6)])
+def test_moments_of_checks(order, correlation):
+    """The law of signs is ∝ (1 + x_1⋯x_order)(1 + ρ x_1 x_2): its moments are the coefficients of the product."""
+    law, all_of_them, pair = Check(6, order, correlation), set(range(order)), {0, 1}
+    terms = [(set(), 1.0), (all_of_them, 1.0), (pair, correlation), (pair ^ all_of_them, correlation)]
+    signs = 1 - 2 * law.support.double()
+    for n in range(7):
+        for places in itertools.combinations(range(6), n):
+            found = (law.probabilities * signs[:, list(places)].prod(1)).sum().item()
+            truth = sum(coefficient for monomial, coefficient in terms if monomial == set(places))
+            assert found == pytest.approx(truth, abs=1e-12)
+
+
+def test_a_subset_keeps_the_ratios_of_its_weights():
+    law = Check(8, 8, 0.6)
+    subset, _ = law.split(40, seed=0)
+    place = {tuple(s): i for i, s in enumerate(law.support.tolist())}
+    own = law.probabilities[[place[tuple(s)] for s in subset.tolist()]]
+    torch.testing.assert_close(law.weights(subset), own / own.sum(), rtol=1e-12, atol=0)
+    assert own.max() / own.min() == pytest.approx(1.6 / 0.4)
+    assert (Check(8, 8).weights(subset) == 1 / 40).all()
+
+
+def test_lexicon_is_its_words_and_blanks():
+    law = Lexicon(WORDS, cells=6)
+    assert set(law.alphabet) == set(" toeis'aI") and law.alphabet[0] == " " and Lexicon(WORDS).length == 4
+    assert law.text(law.support) == [word.ljust(6) for word in sorted(WORDS)]
+    assert law.support.tolist() == sorted(law.support.tolist())
+
+
+def test_a_word_is_valid_as_it_stands_in_the_list():
+    law = Lexicon(WORDS)
+
+    def valid(*texts):
+        found = [[law.alphabet.index(letter) if letter in law.alphabet else -1 for letter in text] for text in texts]
+        return law.is_valid(torch.tensor(found)).tolist()
+
+    assert valid("to  ", "it's", "I   ") == [True] * 3
+    assert valid("t   ", " to ", "to a", "    ", "i   ", "tooo", "to ?", "oto ") == [False] * 8
+
+
+def test_whole_words_are_symbols():
+    law = Lexicon(WORDS, whole=True)
+    assert law.alphabet == tuple(sorted(WORDS)) and law.length == 1
+    assert law.text(law.support) == sorted(WORDS)
+    assert law.is_valid(torch.tensor([[-1], [5], [4]])).tolist() == [False, False, True]
+
+
+def test_the_english_lexicon_is_the_papers_list():
+    law = Lexicon()
+    assert [text.rstrip() for text in law.text(law.support)] == sorted(assets.words())
+    assert law == grammar.make("lexicon", words="english") and law != Lexicon(assets.words()[:10])
+    assert law.is_valid(law.support).all() and law.support.shape == (999, 14)
+    assert Lexicon(list(WORDS)) == Lexicon(WORDS)  # a list, as JSON gives it back
+
+
+def test_marginals_of_characters_are_those_of_any_grammar():
+    law = Characters(7)
+    torch.testing.assert_close(law.marginals(), Grammar.marginals(law), rtol=1e-12, atol=1e-15)
+    chance = law.independent_probability(law.support)
+    torch.testing.assert_close(chance, torch.full((7,), 7.0**-4, dtype=torch.float64))
+    torch.testing.assert_close(law.pairwise_information(), torch.full((4, 4), math.log2(7), dtype=torch.float64))
+
+
+def test_all_characters_have_quarters():
+    law = Characters(3000)
+    assert law.support.shape == (3000, 4) and len(set(law.alphabet)) == 12_000
+    assert law.text(law.support[-1:]) == ["".join(assets.characters()[-1] + quarter for quarter in "▘▝▖▗")]
+    mixed = law.support.clone()
+    mixed[:, 3] = mixed[:, 3].roll(1)
+    assert law.is_valid(law.support).all() and not law.is_valid(mixed).any()

@@ -8,8 +8,9 @@ import torch
 
 from localbias import reference
 from localbias.diffusion import Schedule, ddim, ddpm, last
-from localbias.grammar import Dyck, Parity, QuarterSum
-from localbias.render import Digits, Glyphs, Renderer, Scalars
+from localbias.grammar import Characters, Check, Dyck, Grammar, Lexicon, Parity, QuarterSum
+from localbias.render import Digits, Glyphs, Renderer, Scalars, Words
+from localbias.render import Characters as Quarters
 
 SCHEDULE = Schedule()
 
@@ -433,3 +434,101 @@ def test_band_reaches_from_the_first_to_the_last_level():
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_weights_of_the_training_set_are_its_law():
+    """A string twice as likely as another counts as if it stood there twice; fresh and fixed, by brute force too."""
+    weights = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
+    strings, renderer = torch.tensor([[0, 0, 0], [1, 1, 0], [0, 1, 1]]), toy()
+    t = SCHEDULE.index(sqrt_alpha_bar=0.4)
+    x, alpha_bar = normal(5, *renderer.shape), SCHEDULE.alpha_bar[t].item()
+    fresh = reference.train(strings, renderer, SCHEDULE, None, weights)(x, t)
+    truth = brute_force(*every_image(strings, weights, renderer), x, alpha_bar)
+    torch.testing.assert_close(fresh, truth, rtol=1e-9, atol=1e-9)
+    fixed = reference.train(strings, renderer, SCHEDULE, FIXED, weights)(x, t)
+    torch.testing.assert_close(fixed, brute_force(renderer.draw(strings, FIXED), weights, x, alpha_bar), rtol=1e-9, atol=1e-9)
+    repeated = strings.repeat_interleave(torch.tensor([5, 2, 3]), 0)
+    torch.testing.assert_close(reference.train(repeated, renderer, SCHEDULE)(x, t), fresh, rtol=1e-9, atol=1e-9)
+    assert (reference.train(strings, renderer, SCHEDULE)(x, t) - fresh).abs().max() > 1e-3
+    uniform = reference.train(strings, renderer, SCHEDULE, None, torch.full((3,), 1 / 3, dtype=torch.float64))
+    assert torch.equal(uniform(x, t), reference.train(strings, renderer, SCHEDULE)(x, t))
+
+
+def test_correlated_checks_of_signs_by_their_fourier_coefficients():
+    """p̂ of (1 + x_1⋯x_4)(1 + ρ x_1 x_2): 1, 1234, and ρ at 12 and 34; the fifth sign is on its own."""
+    rho, t = 0.7, SCHEDULE.index(sqrt_alpha_bar=0.6)
+    x = normal(12, 5)
+    tanh = (SCHEDULE.alpha_bar[t].sqrt() * x / (1 - SCHEDULE.alpha_bar[t])).tanh()
+    a, b, c, d, e = tanh.T
+    below = 1 + a * b * c * d + rho * a * b + rho * c * d
+    above = [a + b * c * d + rho * b + rho * a * c * d, b + a * c * d + rho * a + rho * b * c * d]
+    found = reference.rule(Check(5, 4, rho), Scalars(5), SCHEDULE)(x, t)
+    torch.testing.assert_close(found[:, :2], torch.stack(above, 1) / below[:, None], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found[:, 4], e, rtol=1e-9, atol=1e-9)
+
+
+def both_ways(build, monkeypatch):
+    """The same reference by products of matrices and by index, as it is with many letters."""
+    monkeypatch.setattr(reference, "MANY", 10**6)
+    few = build()
+    monkeypatch.setattr(reference, "MANY", 0)
+    many = build()
+    monkeypatch.undo()
+    assert many.many and not few.many
+    return few, many
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_with_many_letters_the_same_by_index(fixed, monkeypatch):
+    renderer, weights = toy(), torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
+    few, many = both_ways(
+        lambda: reference.train(TRAIN, renderer, SCHEDULE, FIXED if fixed else None, weights), monkeypatch
+    )
+    x, t = normal(7, *renderer.shape), torch.arange(7) * 60 + 100
+    torch.testing.assert_close(many(x, t), few(x, t), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(many.posterior(x, t), few.posterior(x, t), rtol=1e-12, atol=1e-14)
+    at = SCHEDULE.index(sqrt_alpha_bar=0.6)
+    torch.testing.assert_close(jacobian(many, x, at), jacobian(few, x, at), rtol=1e-10, atol=1e-12)
+    assert jacobian(many, x, at).abs().max() > 0.1
+    forward = torch.func.jacrev(lambda one: many(one[None], at)[0])(x[0])
+    torch.testing.assert_close(forward.reshape(12, 12), jacobian(few, x[:1], at)[0], rtol=1e-10, atol=1e-12)
+    mapped = torch.func.vmap(lambda one, step: many(one[None], step)[0])(x, t)
+    torch.testing.assert_close(mapped, few(x, t), rtol=1e-12, atol=1e-12)
+    monkeypatch.setattr(reference, "CHUNK", 2 * many.numbers_per_sample)
+    torch.testing.assert_close(many(x, t), few(x, t), rtol=1e-12, atol=1e-12)
+
+
+def test_characters_are_the_softmax_over_their_pictures():
+    """80 letters: by index. The rule knows whole characters; the marginals put any four quarters together."""
+    count = 20
+    law, renderer = Characters(count), Quarters(count, 16)
+    assert len(law.alphabet) > reference.MANY
+    t = SCHEDULE.index(sqrt_alpha_bar=0.15)
+    x0 = renderer(law.support)
+    x = SCHEDULE.add_noise(x0, normal(*x0.shape, dtype=torch.float32), t).double()
+    alpha_bar, uniform = SCHEDULE.alpha_bar[t].item(), torch.full((count,), 1 / count, dtype=torch.float64)
+    rule, marginals = (of(law, renderer, SCHEDULE) for of in (reference.rule, reference.marginals))
+    assert rule.many
+    torch.testing.assert_close(rule(x, t), brute_force(x0, uniform, x, alpha_bar), rtol=1e-8, atol=1e-8)
+    quarters = renderer.split(x)
+    truth = torch.stack([
+        brute_force(renderer.pool[i::4, 0].flatten(1), uniform, quarters[:, i], alpha_bar) for i in range(4)
+    ], 1)
+    torch.testing.assert_close(marginals(x, t), renderer.join(truth), rtol=1e-8, atol=1e-8)
+    assert (rule(x, t) - marginals(x, t)).abs().max() > 0.1
+    here = renderer.region(0).flatten()  # a quarter listens to the others, unless it is on its own
+    assert jacobian(rule, x[:1], t)[0][here][:, ~here].abs().max() > 0.01
+    assert jacobian(marginals, x[:1], t)[0][here][:, ~here].abs().max() == 0
+
+
+def test_words_are_the_softmax_over_their_pictures():
+    words = ("to", "a", "toe", "it's", "I")
+    law, renderer = Lexicon(words), Words((1, 4), (10, 24), words)
+    t = SCHEDULE.index(sqrt_alpha_bar=0.2)
+    x = normal(6, *renderer.shape)
+    uniform = torch.full((5,), 0.2, dtype=torch.float64)
+    truth = brute_force(renderer(law.support), uniform, x, SCHEDULE.alpha_bar[t].item())
+    torch.testing.assert_close(reference.rule(law, renderer, SCHEDULE)(x, t), truth, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(reference.train(law.support, renderer, SCHEDULE)(x, t), truth, rtol=1e-8, atol=1e-8)
+    local = reference.marginals(law, renderer, SCHEDULE)
+    torch.testing.assert_close(local.tables["log_prior"].exp(), Grammar.marginals(law), rtol=1e-12, atol=0)

@@ -1,11 +1,14 @@
-"""Renderers: cells and regions, exemplars, and what glyphs and digits look like."""
+"""Renderers: cells and regions, exemplars, and what glyphs, digits, words and characters look like."""
 
 import pytest
 import torch
 
-from localbias import assets, render
-from localbias.grammar import Parity, QuarterSum
-from localbias.render import Digits, Glyphs, Renderer, Scalars, fit
+from localbias import assets, grammar, render
+from localbias.grammar import Lexicon, Parity, QuarterSum
+from localbias.lettering import draw, extent, ink
+from localbias.render import Characters, Digits, Glyphs, Lines, Renderer, Scalars, Words, fit, line
+
+SOME_WORDS = ("I", "it's", "jumpy", "quiz", "TV")
 
 RENDERERS = {
     "scalars": lambda: Scalars(5),
@@ -13,6 +16,9 @@ RENDERERS = {
     "square glyphs": lambda: Glyphs((4, 4), (64, 64)),
     "digits": lambda: Digits(28, exemplars=3),
     "paper digits": lambda: Digits(64, exemplars=2),
+    "words": lambda: Words((2, 3), (28, 24), SOME_WORDS),
+    "lines": lambda: Lines((12, 40), SOME_WORDS),
+    "characters": lambda: Characters(5, 16),
 }
 each = pytest.mark.parametrize("renderer", [pytest.param(make(), id=name) for name, make in RENDERERS.items()])
 
@@ -182,6 +188,16 @@ def test_make_builds_by_name():
         (lambda: Digits(exemplars=0), "exemplars=0.*1000"),
         (lambda: Digits(exemplars=1001), "exemplars=1001.*1000"),
         (lambda: Digits(source="fashion"), "fashion.*embedded, full"),
+        (lambda: Words((1, 14), (14, 100)), r"\(14, 100\).*\(1, 14\)"),
+        (lambda: Words((1, 14), (9, 98)), "9×7 pixels.*10×6"),
+        (lambda: Words((2, 8), (64, 40)), "32×5 pixels.*10×6"),
+        (lambda: Words((1, 1), (16, 16), "german"), "'german'"),
+        (lambda: Lines((9, 96)), "9×96 pixels.*10×20"),
+        (lambda: Lines((16, 96), ()), r"words=\(\)"),
+        (lambda: Characters(3, 33), "size=33.*even"),
+        (lambda: Characters(3, 14), "size=14.*16"),
+        (lambda: Characters(3001), "count=3001"),
+        (lambda: render.make("words", grid=(1, 14)), "image"),
         (lambda: Scalars(4).region(4), "region 4.*0 to 3"),
         (lambda: Glyphs((1, 2), (8, 16)).region(-1), "region -1.*0 to 1"),
         (lambda: Scalars(4)(Parity(5).support), "5 symbols"),
@@ -193,3 +209,107 @@ def test_make_builds_by_name():
 def test_bad_input_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def touches_an_edge(pool: torch.Tensor) -> torch.Tensor:
+    """Whether any ink lies in the outermost pixels of pictures [n, h, w]: bool [n]."""
+    rim = torch.ones(pool.shape[1:], dtype=torch.bool)
+    rim[1:-1, 1:-1] = False
+    return (pool[:, rim] > -1).any(1)
+
+
+SIZES = [((1, 14), (14, 98)), ((2, 8), (64, 64)), ((1, 14), (16, 112)), ((1, 14), (10, 84))]
+
+
+@pytest.mark.parametrize("grid, image", SIZES)
+def test_letters_are_whole_and_differ(grid, image):
+    renderer, letters = Words(grid, image), Lexicon().alphabet
+    pool = renderer.pool[:, 0]
+    assert pool.shape == (len(letters), image[0] // grid[0], image[1] // grid[1])
+    assert (pool[0] == -1).all() and letters[0] == " " and (pool[1:].amax((1, 2)) > -0.4).all()
+    assert not touches_an_edge(pool).any()
+    apart = torch.pdist(pool.flatten(1)) / pool[0].numel() ** 0.5
+    assert apart.min() > 0.1  # of 2, from background to ink
+
+
+@pytest.mark.parametrize("grid, image", SIZES)
+def test_letters_stand_on_one_baseline_at_one_size(grid, image):
+    letters, pool = Lexicon().alphabet, Words(grid, image).pool[:, 0]
+    rows = {letter: (picture > -1).any(1).nonzero()[:, 0] for letter, picture in zip(letters[1:], pool[1:])}
+    feet = {rows[letter][-1].item() for letter in "ADIMPRTVfhiklmnrvwxz"}  # letters with flat feet
+    assert len(feet) == 1
+    assert len({rows[letter][0].item() for letter in "vwxz"}) == 1  # and flat shoulders
+    assert len({rows[letter][0].item() for letter in "DIMPRTV"}) == 1
+    assert rows["x"][0] > rows["I"][0] and all(rows[letter][-1] > max(feet) for letter in "gpqy")
+    weights = pool.add(1).sum((1, 2))
+    assert weights[letters.index("m")] > weights[letters.index("n")] > weights[letters.index("i")]
+
+
+def test_a_word_is_its_letters_side_by_side():
+    renderer, law = Words((1, 5), (14, 40), SOME_WORDS), Lexicon(SOME_WORDS)
+    pictures = renderer(law.support)
+    for word, picture in zip(law.entries, pictures):
+        cells = picture[0].split(8, dim=1)
+        for letter, cell in zip(word.ljust(5), cells):
+            assert torch.equal(cell, renderer.pool[law.alphabet.index(letter), 0])
+    two_rows = Words((2, 3), (28, 24), SOME_WORDS)(Lexicon(SOME_WORDS, cells=6).support)
+    upper, lower = two_rows[:, 0, :14], two_rows[:, 0, 14:]
+    assert torch.equal(torch.cat([upper, lower], 2)[..., :40], pictures[:, 0]) and (lower[..., 16:] == -1).all()
+
+
+def extreme_words() -> tuple[str, ...]:
+    """Words of the list that reach farthest to each side, which decide the size of all, and a few others."""
+    entries = Lexicon(whole=True).entries
+    boxes = torch.tensor([ink(word, "sans") for word in entries])
+    order = boxes.argsort(0)
+    return tuple(entries[i] for i in {*order[:5].flatten().tolist(), *order[-5:].flatten().tolist()})
+
+
+@pytest.mark.parametrize("height, width", [(16, 96), (64, 64)])
+def test_words_of_lines_are_whole_at_one_size_and_fill_the_line(height, width):
+    words = extreme_words()
+    assert extent(words, "sans") == extent(Lexicon(whole=True).entries, "sans")
+    pool = Lines((height, width), words).pool[:, 0]
+    assert pool.shape == (len(words), height, width) and not touches_an_edge(pool).any()
+    inside = torch.stack([line(word, height, width, Lexicon(whole=True).entries) for word in sorted(words)])
+    assert torch.equal(pool, inside)
+    columns, rows = ((pool > -1).any((0, axis)).sum().item() for axis in (1, 2))
+    assert columns >= width - 5 or rows >= height - 5  # the tighter direction is used
+
+
+def test_lines_are_distinct_pictures_of_whole_words():
+    law, renderer = Lexicon(whole=True), Lines((16, 96))
+    assert renderer.pool.shape == (999, 1, 16, 96) and renderer.region(0).all()
+    assert torch.equal(renderer.draw(law.support, torch.zeros_like(law.support))[:, 0], renderer.pool[:, 0])
+    assert len(renderer.pool.flatten(1).unique(dim=0)) == 999
+    place = law.entries.index("people")
+    assert torch.equal(renderer.pool[place, 0], line("people", 16, 96, law.entries))
+    assert torch.equal(renderer.strings, law.support)
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_no_character_touches_an_edge(size, monkeypatch):
+    """Of all 3,000 those that reach farthest to each side are drawn: all others lie inside of them."""
+    characters = assets.characters()
+    order = torch.tensor([ink(character, "kai") for character in characters]).argsort(0)
+    chosen = {*order[:10].flatten().tolist(), *order[-10:].flatten().tolist()}
+    monkeypatch.setattr(assets, "characters", lambda: tuple(characters[i] for i in chosen))
+    renderer = Characters(len(chosen), size)
+    pictures = renderer.draw(renderer.strings, torch.zeros_like(renderer.strings))[:, 0]
+    assert not touches_an_edge(pictures).any() and (pictures.amax((1, 2)) > 0.5).all()
+    spread = (pictures > -1).any(0)
+    assert spread.any(0).sum() > 0.85 * size and spread.any(1).sum() > 0.85 * size
+
+
+def test_a_character_is_cut_into_quarters_and_put_together():
+    count, size = 30, 32
+    renderer, law = Characters(count, size), grammar.Characters(count)
+    assert renderer.pool.shape == (4 * count, 1, 16, 16) and torch.equal(renderer.strings, law.support)
+    pictures = renderer(law.support)[:, 0]
+    em = 0.9 * size
+    whole = [draw(c, "kai", em, (size / 2, size / 2 + 0.38 * em), size, size) for c in assets.characters()[:count]]
+    assert torch.equal(pictures, torch.stack(whole))
+    assert len(pictures.flatten(1).unique(dim=0)) == count
+    corners = [(0, 0), (0, 16), (16, 0), (16, 16)]
+    for i, (row, column) in enumerate(corners):
+        assert torch.equal(renderer.pool[i::4, 0], pictures[:, row : row + 16, column : column + 16])
