@@ -66,25 +66,23 @@ ORDERS = {f"check-{order}": dict(name="check", length=8, order=order) for order 
 CORRELATIONS = {
     f"check-8-rho-{rho}": dict(name="check", length=8, order=8, correlation=rho / 100) for rho in (30, 60, 90)
 }
-STRESS = {
-    f"{name}-{how}": ("mlp", recipe)
-    for name, grammar in (ORDERS | CORRELATIONS).items()
-    for how, recipe in {
-        "scalars": recipes.scalars(
-            grammar, probing="check scalars",
-            measure_at=(200, 400, 700, 1000, 1400, 2000, 2800, 4000, 5600, 8000, 12_000),
-        ),
-        "mlp": recipes.parentheses(grammar, "mlp", 64, cell=(8, 4), probing="check glyphs"),
-    }.items()
-}
+STRESS = {}
+for name, checked in (ORDERS | CORRELATIONS).items():
+    STRESS[f"{name}-scalars"] = "mlp", recipes.scalars(
+        checked, probing="check scalars",
+        measure_at=(200, 400, 700, 1000, 1400, 2000, 2800, 4000, 5600, 8000, 12_000),
+    )
+    STRESS[f"{name}-dit"] = "dit", recipes.looked_at(
+        recipes.parentheses(checked, "dit", 64, probing="check glyphs"),
+        measure_at=(150, 200, 300, 400, 600, 800, 1100, 1500, 2100, 3000),
+    )
 # Real text and the Dyck words between (§6, A.7.2, A.7.4): all 14 words of length 8, half of the longer ones.
 TEXT = {
     **{
-        f"dyck-{length}-{kind}": (kind, recipes.parentheses(
-            dict(name="dyck", length=length), kind, n_train, cell=(8, 4) if kind == "mlp" else (8, 8),  # a token a symbol
-            probing="dyck", keep=True,
+        f"dyck-{length}-dit": ("dit", recipes.parentheses(
+            dict(name="dyck", length=length), "dit", n_train, probing="dyck", keep=True
         ))
-        for kind, length, n_train in (("mlp", 8, 14), ("mlp", 12, 66), ("mlp", 16, 715), ("dit", 8, 14), ("dit", 12, 66))
+        for length, n_train in {8: 14, 12: 66, 16: 715}.items()
     },
     **{f"words-dit-{n}": ("dit", recipes.words("dit", n)) for n in (30, 999)},
     "lines-unet-100": ("unet", recipes.lines("unet", 100)),

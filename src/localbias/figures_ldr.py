@@ -16,7 +16,7 @@ from torch import Tensor
 
 from localbias import figures, probe
 from localbias.outcome import OUTCOMES
-from localbias.products import Products
+from localbias.products import Products, mean_ratio
 from localbias.record import Record
 from localbias.reference import NAMES
 
@@ -24,13 +24,6 @@ REFERENCES = dict(zip(NAMES, (("#D55E00", (0, (1, 1.2))), ("#009E73", (0, (5, 1.
 PHASES = ("#56B4E9", "#CC79A7", "#000000")  # of a network: early, on the way, at the end
 UNTRAINED = dict(color="#777777", linestyle=(0, (1, 2)), linewidth=1.6)
 BAND = dict(color="#E69F00", alpha=0.13, linewidth=0)
-
-
-def mean_ratio(products: Products) -> np.ndarray:
-    """The mean of ratios over the last axis, NaN where more than half of its Jacobians vanish: [...]."""
-    there = ~products.vanishing
-    mean = products.ratio.sum(-1) / there.sum(-1).clamp(min=1)  # a vanishing one stands there as 0
-    return mean.where(products.mostly_there, torch.nan).numpy()
 
 
 def exact_panels(panels: Mapping[str, dict], paper_levels: Sequence[float]) -> Figure:

@@ -186,3 +186,10 @@ def contrast(
     mean = float(np.mean(differences))
     wide = float(_quantile(level, min(freedoms))) * math.sqrt(sum(variances)) / len(differences)
     return mean, min(mean - wide, *differences), max(mean + wide, *differences), len(differences)
+
+
+def mean_ratio(products: Products) -> np.ndarray:
+    """The mean of ratios over the last axis, NaN where more than half of its Jacobians vanish: [...]."""
+    there = ~products.vanishing
+    mean = products.ratio.sum(-1) / there.sum(-1).clamp(min=1)  # a vanishing one stands there as 0
+    return mean.where(products.mostly_there, torch.nan).numpy()

@@ -84,25 +84,34 @@ def scalars_short(grammar: dict) -> Recipe:
 
 
 def parentheses(
-    grammar: dict, kind: str, n_train: int, cell: tuple[int, int] = (8, 8), probing: str | None = None,
-    keep: bool = False, columns: int = 4,
+    grammar: dict, kind: str, n_train: int, probing: str | None = None, keep: bool = False
 ) -> Recipe:
-    """Parentheses drawn as glyphs, in cells of that many pixels; in the paper's tier an image has 64 × 64.
+    """Parentheses drawn as glyphs, four a row; in the paper's tier an image has 64 × 64 pixels.
 
     On a laptop a parenthesis is one token of a DiT that predicts x0, as in `words`.
     """
 
     def build(name: str, tier: str, seed: int) -> Experiment:
-        grid = [grammar["length"] // columns, columns]
-        image = [64, 64] if tier == "paper" else [grid[0] * cell[0], grid[1] * cell[1]]
-        network = NETWORKS[kind][tier]
-        if kind == "dit" and tier != "paper":
-            network = network | dict(patch=cell[1])
+        grid = [grammar["length"] // 4, 4]
+        image = [64, 64] if tier == "paper" else [grid[0] * 8, grid[1] * 8]
+        network = NETWORKS[kind][tier] | (dict(patch=8) if kind == "dit" and tier != "paper" else {})
         shared = dict(
             grammar=grammar, renderer=dict(name="glyphs", grid=grid, image=image), n_train=n_train, network=network
         )
         on_x0 = kind == "dit" and tier != "paper"
         return _images(name, tier, seed, kind, 1_100_000, probing=probing, keep=keep, on_x0=on_x0, **shared)
+
+    return build
+
+
+def looked_at(of: Recipe, measure_at: tuple[int, ...]) -> Recipe:
+    """The same with its laptop run measured at these steps, of which the last is the end of training."""
+
+    def build(name: str, tier: str, seed: int) -> Experiment:
+        made = of(name, tier, seed)
+        if tier != "laptop":
+            return made
+        return made.replace(training=replace(made.training, steps=measure_at[-1]), measure_at=measure_at)
 
     return build
 
