@@ -42,6 +42,7 @@ from tqdm import tqdm
 
 from localbias import catalogue, figures, figures_ldr, ldr, outcome, probe, products, reference, run
 from localbias.chapters import parameters
+from localbias.exact import over_levels
 from localbias.experiment import TIERS, Setup
 from localbias.reference import NAMES
 from localbias.widgets import slider
@@ -68,29 +69,10 @@ def recorded(name, seeds=seeds):
 PAPER_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 LEVELS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
 
-def exact_panel(setup):
-    generator = torch.Generator().manual_seed(seed)
-    strings = setup.grammar.support[torch.randint(len(setup.grammar.support), (signals,), generator=generator)]
-    x0, region = setup.renderer(strings, generator), setup.renderer.region(0)
-    many = setup.renderer(setup.grammar.support[torch.randint(len(setup.grammar.support), (20 * signals,), generator=generator)], generator)
-    panel = {"levels": LEVELS, "x0": {n: [] for n in NAMES}, "noise": {n: [] for n in NAMES}, "gap": []}
-    for level in LEVELS:
-        t = setup.schedule.index(sqrt_alpha_bar=level)
-        x_t = setup.schedule.add_noise(x0, torch.randn(x0.shape, generator=generator), t).double()
-        panel["gap"].append(reference.gap(setup.references["rule"], setup.references["marginals"], many, t, generator).mean().item())
-        for name, denoiser in setup.references.items():
-            found = ldr.local_dependency_ratio(lambda x: denoiser(x, t), x_t, region, 16, generator,
-                                               resolution=reference.RESOLUTION, details=True)
-            for target in ("x0", "noise"):
-                panel[target][name].append(figures_ldr.mean_ratio(found.converted(*setup.schedule.affine(t, "x0", target))))
-    panel["gap"] = np.array(panel["gap"])
-    panel["band"] = reference.band(torch.from_numpy(LEVELS), torch.from_numpy(panel["gap"]))
-    return panel
-
 setups = {title: Setup(made(name)) for title, name in {
     "scalars, L = 8": "parity-8-scalars", "parentheses, L = 8": "parity-8-unet", "Quarter-MNIST": "quarter-unet-470",
 }.items()}
-exact = {title: exact_panel(setup) for title, setup in tqdm(setups.items(), desc="exact denoisers", unit="rendering")}
+exact = {title: over_levels(setup, LEVELS, seed, signals) for title, setup in tqdm(setups.items(), desc="exact denoisers", unit="rendering")}
 figures_ldr.exact_panels(exact, PAPER_LEVELS)
 plt.show()
 

@@ -32,7 +32,7 @@ def valid_by_definition(law, string) -> bool:
     if isinstance(law, Lexicon):  # a word, then blanks
         return text in [word if law.whole else word.ljust(law.length) for word in law.words]
     if isinstance(law, Characters):  # its four quarters in their order
-        return text in ["".join(character + quarter for quarter in "▘▝▖▗") for character in assets.characters()[: law.count]]
+        return text in ["".join(c + quarter for quarter in "▘▝▖▗") for c in assets.characters()[: law.count]]
     if isinstance(law, Check):
         text = text[: law.order]
         return math.prod({"(": 1, ")": -1}[c] for c in text) == 1

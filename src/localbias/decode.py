@@ -91,7 +91,8 @@ class PictureReader:
     As a whole it is read as by `Templates` with the bound `near`, among the renderer's pictures. If that refuses and
     there are several cells, each is read as the nearest of the cells that occur in its place, within the same bound:
     symbols of different pictures, put together. That one cell is clearly nearer than others is not asked, since
-    different pictures may well share a cell (a blank corner, a common radical).
+    different pictures may well share a cell (a blank corner, a common radical). So a picture that leans towards another
+    one a little too far to be read as a whole may still be read by its cells.
 
     ValueError for a bound that is not above 0.
     """

@@ -205,8 +205,11 @@ def heat_frame(images: Mapping[str, np.ndarray], heats: Mapping[str, np.ndarray]
     images  title -> [h, w];  heats  title -> [h, w], squared norms, each shown as the root of its share of its largest;
     region  bool [h, w]
     """
-    columns = len(images) + len(heats)
-    figure, axes = plt.subplots(1, columns, figsize=(7.2, 7.2 / columns * region.shape[0] / region.shape[1] + 0.5))
+    count, (height, width) = len(images) + len(heats), region.shape
+    if width > 4 * height:  # lines of text, one below the other
+        figure, axes = plt.subplots(count, 1, figsize=(7.2, count * (7.2 * height / width + 0.3)))
+    else:
+        figure, axes = plt.subplots(1, count, figsize=(7.2, 7.2 / count * height / width + 0.5))
     for axis, (title, image) in zip(axes, images.items()):
         axis.imshow(image, vmin=-1, vmax=1)
         axis.set_title(title, fontsize=9.5)

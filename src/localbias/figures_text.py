@@ -6,7 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from localbias import figures
+from localbias import figures, probe
+from localbias.products import mean_ratio
+from localbias.record import Record
+from localbias.reference import NAMES
 
 
 def gallery(rows: Mapping[str, Sequence[np.ndarray]], columns: int) -> Figure:
@@ -116,4 +119,26 @@ def likeness(panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[f
         axis.set(title=title, xlabel="training step", xscale="log")
     axes[0, 0].set_ylabel(label)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure
+
+
+def ratios(panels: Mapping[str, tuple[Mapping[str, Sequence[Record]], float]]) -> Figure:
+    """The local dependency ratio of x0 along training at one noise level, a colour a setting; dotted the exact rule's.
+
+    panels  title -> (setting -> records of the seeds, √ᾱ); lines are means over the seeds, bands their range
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.6), sharey=True, squeeze=False)
+    for axis, (title, (settings, level)) in zip(axes[0], panels.items()):
+        for k, (setting, records) in enumerate(settings.items()):
+            colour = plt.get_cmap("viridis")(k / len(settings))
+            at, steps = records[0].experiment["probing"]["levels"].index(level), records[0].arrays["step"]
+            found = np.stack([mean_ratio(probe.stored(r))[1:, at] for r in records])
+            exact = np.mean([mean_ratio(probe.stored(r, "reference_ldr"))[NAMES.index("rule"), at] for r in records])
+            axis.plot(steps, found.mean(0), color=colour, label=setting)
+            axis.fill_between(steps, found.min(0), found.max(0), color=colour, alpha=0.12, linewidth=0)
+            axis.axhline(exact, color=colour, linestyle=":", linewidth=1.2)
+        axis.set(xscale="log", xlabel="training step", ylim=(0, 1.04))
+        axis.set_title(f"{title}, √ᾱ = {level:g}", fontsize=9)
+        axis.legend(fontsize=8, handlelength=1.2)
+    axes[0, 0].set_ylabel("local dependency ratio")
     return figure

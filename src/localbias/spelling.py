@@ -1,0 +1,62 @@
+"""What a generated word is: unreadable, misspelt, a word that was trained on, or another word of English.
+
+English is the list of pyspellchecker (160,000 words in use, names and abbreviations among them) and the paper's own.
+Capitals do not count: a reader of pictures takes "s" for "S" now and then.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from localbias import assets
+
+KINDS = ("fuzzy", "misspelt", "in the training set", "another English word")
+UNREADABLE = "?"  # as `Grammar.text` writes an unreadable symbol
+
+
+@cache
+def english() -> frozenset[str]:
+    """The words of English, small. ImportError where pyspellchecker is missing."""
+    try:
+        from spellchecker import SpellChecker
+    except ImportError as error:
+        raise ImportError("a list of English words needs pyspellchecker: pip install 'localbias[book]'") from error
+    return frozenset(SpellChecker(language="en").word_frequency.words()) | {word.lower() for word in assets.words()}
+
+
+def classify(texts: Iterable[str | None], train_words: Iterable[str]) -> list[str]:
+    """The kind of each text, one of KINDS.
+
+    Blanks after a text do not belong to it. It is fuzzy if nothing of it could be read (None, "" or blanks) or some
+    symbol could not ("?"); misspelt if all was read, and it is no word, as with a blank before or inside.
+    """
+    trained = {word.lower() for word in train_words}
+
+    def kind(text: str) -> str:
+        if not text or UNREADABLE in text:
+            return KINDS[0]
+        if text.lower() in trained:
+            return KINDS[2]
+        return KINDS[3] if text.lower() in english() else KINDS[1]
+
+    return [kind((text or "").rstrip()) for text in texts]
+
+
+def nearest(text: str, words: Sequence[str]) -> tuple[str, int]:
+    """The word with the fewest letters inserted, left out or exchanged, the first of equals, and how many these are.
+
+    ValueError where there are no words.
+    """
+    if not words:
+        raise ValueError("no words to compare with; allowed: at least one")
+    best = min(words, key=lambda word: edit_distance(text, word))
+    return best, edit_distance(text, best)
+
+
+def edit_distance(one: str, other: str) -> int:
+    """How many letters must be inserted, left out or exchanged to turn one text into the other (Levenshtein 1966)."""
+    row = list(range(len(other) + 1))  # from what was read of `one` so far to each beginning of `other`
+    for i, letter in enumerate(one, 1):
+        before, row = row, [i]
+        for j, another in enumerate(other):
+            row.append(min(before[j] + (letter != another), before[j + 1] + 1, row[j] + 1))
+    return row[-1]
