@@ -62,9 +62,11 @@ def slider(frames: Frames, name: str, alt: str | None = None, start: str | None 
 
 def _png(label: str, frame: Figure | bytes) -> bytes:
     if isinstance(frame, Figure):
-        png = io.BytesIO()
-        frame.savefig(png, format="png", pil_kwargs={"optimize": True})
+        drawn, png = io.BytesIO(), io.BytesIO()
+        frame.savefig(drawn, format="png")
         plt.close(frame)
+        # A frame has few colours: a palette takes a third of the bytes, and every page carries all of its frames.
+        Image.open(drawn).convert("RGB").quantize(256).save(png, format="png", optimize=True)
         return png.getvalue()
     if isinstance(frame, bytes) and frame.startswith(b"\x89PNG\r\n"):
         return frame
