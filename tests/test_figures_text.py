@@ -1,0 +1,79 @@
+"""The figures of chapter 4 show what they are given."""
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from localbias import catalogue, figures, figures_text, probe, run
+from localbias.products import mean_ratio
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_gallery_breaks_rows_and_names_each_group_once():
+    images = [np.full((2, 6), value) for value in np.linspace(-1, 1, 5)]
+    figure = figures_text.gallery({"five": images, "one": images[:1]}, 2)
+    assert len(figure.axes) == 8  # three rows and one
+    shown = [axis.images[0].get_array().mean() for axis in figure.axes if axis.images]
+    np.testing.assert_allclose(shown, [-1, -0.5, 0, 0.5, 1, -1])
+    assert [axis.get_title() for axis in figure.axes if axis.get_title()] == ["five", "one"]
+
+
+def test_captions_stand_below_their_images():
+    images = [np.zeros((2, 6)), np.ones((2, 6))]
+    axes = figures_text.captioned(images, ["a", "b"], 3).axes
+    assert [axis.get_xlabel() for axis in axes if axis.images] == ["a", "b"]
+    assert axes[1].images[0].get_array().mean() == 1
+
+
+def test_told_runs_from_none_of_the_others_to_all():
+    (axis,) = figures_text.told({"parity": np.array([0, 0, 0, 1.0]), "pair": np.array([0, 1.0])}).axes
+    np.testing.assert_allclose(axis.lines[0].get_xdata(), [0, 1 / 3, 2 / 3, 1])
+    np.testing.assert_allclose(axis.lines[1].get_ydata(), [0, 1])
+
+
+def test_escapes_mark_what_did_not_escape_at_the_end():
+    dials = {"order": {"scalars": {2: [100.0, 200.0], 8: [np.inf, 700.0]}, "glyphs": {2: [np.inf]}}}
+    (axis,) = figures_text.escapes(dials, {"scalars": 1000, "glyphs": 300}).axes
+    points = [(line.get_marker(), sorted(line.get_ydata())) for line in axis.lines if len(line.get_ydata())]
+    assert points == [("o", [100, 200]), ("o", [700]), ("^", [1000]), ("^", [300])]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["2", "8"]
+
+
+def test_ends_pool_the_seeds():
+    counts = np.array([[1, 2, 3, 4], [1, 0, 5, 4]])
+    (axis,) = figures_text.ends({"|I|": {"2": counts}}).axes
+    np.testing.assert_allclose([bar.get_height() for bar in axis.patches], counts.sum(0) / 20)
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["2"]
+
+
+def test_kinds_are_shares_of_each_steps_samples():
+    counts = np.array([[[8, 2, 0, 0], [0, 5, 5, 0]], [[10, 0, 0, 0], [0, 1, 9, 0]]])
+    (axis,) = figures_text.kinds({"words": ([10, 20], counts)}, ("fuzzy", "misspelt", "seen", "other")).axes
+    np.testing.assert_allclose(axis.lines[1].get_ydata(), [0.1, 0.3])
+    assert axis.lines[2].get_label() == "seen"
+    assert axis.lines[0].get_color() == figures.COLOURS["invalid"]
+
+
+def test_likeness_draws_levels_as_lines_across():
+    (axis,) = figures_text.likeness({"pairs": {"network": ([1, 2], [0.1, 0.4]), "marginals": ([], [0.2])}}, "share").axes
+    assert list(axis.lines[0].get_ydata()) == [0.1, 0.4] and list(axis.lines[1].get_ydata()) == [0.2, 0.2]
+    assert axis.get_ylabel() == "share"
+
+
+def test_ratios_are_the_records_without_the_untrained_network(tmp_path):
+    made = catalogue.make("check-3-scalars", "smoke")
+    records = [run.run(made.replace(seed=seed), "cpu", tmp_path, tmp_path) for seed in (0, 1)]
+    (axis,) = figures_text.ratios({"order": ({"3": records}, 0.9)}).axes
+    expected = np.mean([mean_ratio(probe.stored(r))[1:, 1] for r in records], 0)
+    np.testing.assert_allclose(axis.lines[0].get_ydata(), expected)
+    rule = np.mean([mean_ratio(probe.stored(r, "reference_ldr"))[1, 1] for r in records])
+    np.testing.assert_allclose(axis.lines[1].get_ydata(), rule)  # dotted
