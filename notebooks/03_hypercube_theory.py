@@ -37,15 +37,14 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from IPython.display import Markdown
 from tqdm import tqdm
 
-from localbias import figures, figures_theory
+from localbias import figures, figures_flow, figures_theory
 from localbias.chapters import parameters
 from localbias.experiment import TIERS
-from localbias.theory import counterexample, growth, locality, target, trace
-from localbias.theory.flow import Flow, flow, start
+from localbias.theory import counterexample, directions, growth, locality, target, trace
+from localbias.theory.flow import Flow, flow, onto_axis
 from localbias.widgets import slider
 
 parameters(globals(), tier=TIERS, device=("auto", "cpu", "cuda"), seed=range(2**31), alpha_bar=float, scale=float)
@@ -177,13 +176,13 @@ slider(landscapes(), "noise level ᾱ", alt="Two globes with contours of the gro
 
 # %%
 for level in (0.7, 0.9):
-    w, b, rate, _ = growth.local_maxima(level, target.parity(3), neurons=200)
+    w, b, rate, _ = directions.local_maxima(level, target.parity(3), neurons=200)
     on_slice = np.abs(w[:, 1] + w[:, 2]).max() < 1e-3
     off = np.abs(w[:, 1:]).max(1) > 1e-3
     print(f"d = 3, ᾱ = {level}: {len(w)} maxima with K > 0, {off.sum()} of them off the axis; all on this slice: {on_slice};", end=" ")
     print(f"the highest is on the axis: {not off[0]}")
 for level in (0.9, 0.95):
-    counts = {d: (np.abs(growth.local_maxima(level, target.parity(d), neurons=200)[0][:, 1:]) > 1e-3).sum(1).tolist().count(1) for d in (4, 8)}
+    counts = {d: (np.abs(directions.local_maxima(level, target.parity(d), neurons=200)[0][:, 1:]) > 1e-3).sum(1).tolist().count(1) for d in (4, 8)}
     print(f"ᾱ = {level}: maxima that lean on one other coordinate:", ", ".join(f"{count} for d = {d}" for d, count in counts.items()))
 
 # %% [markdown]
@@ -201,7 +200,7 @@ plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where neurons with a > 0 from random directions end, counted."}, "image": {"alt": "Stacked shares against ᾱ for d = 3, 4 and 8: at first nearly all neurons end at the best bias; from a threshold that grows with d most end off the axis"}}
 noise_levels = np.array([0.5, 0.7, 0.9, 0.98]) if quick else np.concatenate([[0.5, 0.6], np.arange(0.7, 0.99, 0.02), [0.99]])
-found = {d: [growth.local_maxima(level, target.parity(d), neurons=30 if quick else 150)[3] for level in tqdm(noise_levels, desc=f"d = {d}", unit="level")]
+found = {d: [directions.local_maxima(level, target.parity(d), neurons=30 if quick else 150)[3] for level in tqdm(noise_levels, desc=f"d = {d}", unit="level")]
          for d in (3, 4, 8)}
 figures_theory.shares(noise_levels, found)
 plt.show()
@@ -337,11 +336,6 @@ def run_flow(d, steps, **changes):
     keep = np.geomspace(1, config.steps, 60).astype(int).tolist()
     return trace.record(tqdm(flow(config), total=config.steps + 1, desc=f"d = {d}", unit="step", mininterval=1), sample, keep), sample
 
-def onto_m(state):
-    on_axis = torch.zeros_like(state.w)
-    on_axis[:, 0] = state.w[:, 0]
-    return state._replace(w=on_axis)
-
 def after(run, time):
     return next((state for state in run.states.values() if state.time > time), run.states[run.config.steps])
 
@@ -352,11 +346,11 @@ def nearest(run, level):
 runs, samples, brought = {}, {}, {}
 for d, steps in {3: 3000, 6: 9000, 8: 4000}.items():
     runs[d], samples[d] = run_flow(d, steps)
-    state = onto_m(after(runs[d], trace.stairs(runs[d]).univariate))
+    state = onto_axis(after(runs[d], trace.stairs(runs[d]).univariate))
     brought[d] = trace.record(flow(runs[d].config, state), samples[d])
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Gradient flow of the whole network. Top: the loss on held-out points beside the three exact levels; blue: the same network, its weights off the axis set to zero at the second stair. Middle (Figure 6 of the paper): the weight on the own coordinate and on the others, summed over neurons. Bottom: the distance to the corrected M. Vertical lines: nine tenths of the first drop are done, nine tenths of the second, a tenth of the third."}, "image": {"alt": "Loss, weights and distance to M against time for d = 3, 6 and 8: the loss falls in stairs to the best linear, then to the best univariate level, and for d = 3 and 6 on towards the optimum"}}
-figures_theory.training({f"d = {d}": (run, brought[d]) for d, run in runs.items()})
+figures_flow.training({f"d = {d}": (run, brought[d]) for d, run in runs.items()})
 plt.show()
 
 # %% tags=["hide-input"]
@@ -393,7 +387,7 @@ if tier != "smoke" and (alpha_bar, scale, seed) == (0.7, 1e-3, 0):
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The flow of d = 6: its prediction (black) at held-out points over their first coordinate, on the first stair, on the second, and at the end. Grey: the optimum at the same points, which is no function of the first coordinate."}, "image": {"alt": "Three scatter plots of the prediction against the first coordinate: a straight line, a line bent twice, and a cloud that begins to widen towards the optimum"}}
 run = runs[6]
 moments = nearest(run, run.levels.linear), nearest(run, run.levels.univariate), run.states[run.config.steps]
-figures_theory.phases({f"time {state.time:.0f}": tuple(part.numpy() for part in samples[6].scatter(state, 1500)) for state in moments}, alpha_bar)
+figures_flow.phases({f"time {state.time:.0f}": tuple(part.numpy() for part in samples[6].scatter(state, 1500)) for state in moments}, alpha_bar)
 plt.show()
 
 # %% [markdown]
@@ -404,7 +398,7 @@ plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The loss at d = 8 for four scales of the initial weights; one line a seed."}, "image": {"alt": "Loss against time for four initial scales: the smaller the scale the later the second stair, and at the smallest it is not reached"}}
 by_scale = {f"σ = 10⁻{'²³⁴⁵'[k]}": [run_flow(8, 2500, scale=10.0 ** (-2 - k), seed=s)[0] for s in seeds[:1 if quick else 3]] for k in range(4)}
-figures_theory.scales(by_scale)
+figures_flow.scales(by_scale)
 plt.show()
 
 # %% tags=["hide-input"]
@@ -423,7 +417,7 @@ stored = Path(tempfile.mkdtemp()) if quick else trace.FOLDER / "theory"
 escapes = {d: [trace.run(Flow(d, alpha_bar, steps=200 if quick else 100_000, scale=scale, seed=s), folder=stored)
                for s in (seeds if d < 16 else seeds[:1])] for d in lengths}
 times = {d: [trace.stairs(run).left for run in found_runs] for d, found_runs in escapes.items()}
-figures_theory.escape(times, {d: float(found_runs[0].time[-1]) for d, found_runs in escapes.items()})
+figures_flow.escape(times, {d: float(found_runs[0].time[-1]) for d, found_runs in escapes.items()})
 plt.show()
 
 # %% tags=["hide-input"]

@@ -9,12 +9,9 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import torch
 
 from localbias import figures_theory
-from localbias.theory import growth, target
-from localbias.theory.flow import Flow, flow
-from localbias.theory.trace import Sample, record, stairs
+from localbias.theory import directions, growth, target
 
 PARITY = {d: target.parity(d) for d in (3, 4, 8)}
 
@@ -23,12 +20,6 @@ PARITY = {d: target.parity(d) for d in (3, 4, 8)}
 def closed():
     yield
     plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def trace():
-    config = Flow(3, steps=400, batch=64, width=32)
-    return record(flow(config), Sample(config, 500))
 
 
 def sphere(n, d, seed=0):
@@ -48,29 +39,6 @@ def markers(axis, marker):
 
 # Neurons
 
-@pytest.mark.parametrize("d, alpha_bar", [(3, 0.9), (8, 0.7)])
-def test_paths_climb_or_descend_along_the_sphere_to_where_they_settle(d, alpha_bar):
-    (w, b), sign = sphere(12, d), np.tile([1, -1], 6)
-    along = figures_theory.paths(w, b, alpha_bar, PARITY[d], sign)
-    np.testing.assert_array_equal(along[0], np.column_stack([w, b]))
-    np.testing.assert_allclose(np.linalg.norm(along, axis=-1), 1)
-    rate = growth.growth_rate(along[..., :-1], along[..., -1], alpha_bar, PARITY[d])
-    assert (np.diff(rate, axis=0) * sign > -1e-9).all()
-    alive = np.abs(rate[-1]) > 0.05
-    settled = np.column_stack(growth.settle(w, b, alpha_bar, PARITY[d], sign=sign)[:2])
-    assert alive.sum() > 6
-    np.testing.assert_allclose(along[-1][alive], settled[alive], atol=1e-3)
-    assert np.linalg.norm(np.diff(along, axis=0), axis=-1).max() < 0.35  # smooth enough to be drawn
-
-
-def test_where_neurons_end_is_what_their_shares_say():
-    w, b = sphere(60, 3)
-    names = figures_theory.where(np.column_stack([w, b]), 0.9, PARITY[3])
-    shares = growth.ends(*growth.settle(w, b, 0.9, PARITY[3]), 0.9, PARITY[3])
-    assert {name: names.count(name) / 60 for name in figures_theory.ENDS} == pytest.approx(shares._asdict())
-    assert min(shares.best, shares.axis, shares.off, shares.dead) > 0
-
-
 def test_globes_mark_the_maxima_where_they_lie():
     lean = np.array([1, -1]) / math.sqrt(2)
     figure = figures_theory.globes({"globe": (3, [3, -3])}, 0.9)
@@ -81,7 +49,7 @@ def test_globes_mark_the_maxima_where_they_lie():
         return v, b * math.cos(0.5) - w * math.sin(0.5)
 
     np.testing.assert_allclose(markers(axis, "*"), [place(1 / math.hypot(1, bias), 0, bias / math.hypot(1, bias))], atol=1e-4)
-    w, b, *_ = growth.local_maxima(0.9, PARITY[3], neurons=150)
+    w, b, *_ = directions.local_maxima(0.9, PARITY[3], neurons=150)
     expected = [place(one[0], one[1:] @ lean, bias) for one, bias in zip(w[1:], b[1:])]
     assert len(expected) == 3  # two off the axis, one on it
     np.testing.assert_allclose(sorted(map(tuple, markers(axis, "^"))), sorted(expected), atol=1e-4)
@@ -115,7 +83,7 @@ def test_discs_show_neurons_of_either_sign_by_where_they_end():
 
 
 def test_shares_are_stacked():
-    rows = [growth.Ends(0.7, 0.1, 0.1, 0.1, 0), growth.Ends(0.2, 0, 0.5, 0.3, 0)]
+    rows = [directions.Ends(0.7, 0.1, 0.1, 0.1, 0), directions.Ends(0.2, 0, 0.5, 0.3, 0)]
     axis = figures_theory.shares([0.5, 0.9], {3: rows}).axes[0]
     tops = [part.get_paths()[0].vertices[:, 1].max() for part in axis.collections]
     assert tops == pytest.approx([0.7, 0.8, 0.9, 1, 1])
@@ -135,7 +103,7 @@ def test_biases_are_the_roots():
     assert np.nanmax(tops.get_ydata()) >= y.max() and np.isfinite(tops.get_ydata()).sum() == 2
 
 
-# Levels and training
+# Levels
 
 def test_the_area_is_one_bit():
     gamma = np.linspace(1e-3, 14, 57)
@@ -144,48 +112,6 @@ def test_the_area_is_one_bit():
     np.testing.assert_array_equal(line(left, "d = 3").get_ydata(), gap)
     area = right.lines[0].get_ydata()
     assert area[0] == 0 and (np.diff(area) >= 0).all() and area[-1] == pytest.approx(1, abs=0.01)
-
-
-def test_training_shows_the_flow_between_exact_levels(trace):
-    figure = figures_theory.training({"one": (trace, trace), "other": (trace, trace)})
-    loss, _, weights, _, distance, _ = figure.axes
-    for name in ("linear", "univariate", "optimum"):
-        level = line(loss, figures_theory.LEVELS[name][0]).get_ydata()
-        assert level[0] == level[1] == pytest.approx(float(getattr(trace.levels, name)))
-    for label in ("network", "brought onto M"):
-        np.testing.assert_array_equal(line(loss, label).get_ydata(), trace.loss[1:])
-    np.testing.assert_allclose(weights.lines[0].get_ydata(), trace.axis[1:].sum(1))
-    np.testing.assert_allclose(weights.lines[1].get_ydata(), trace.rest[1:].sum(1))
-    np.testing.assert_array_equal(distance.lines[0].get_ydata(), trace.distance[1:])
-    reached = [time for time in stairs(trace) if time < math.inf]
-    assert reached and [one.get_xdata()[0] for one in distance.lines[1:]] == reached
-    assert {axis.get_xscale() for axis in figure.axes} == {"log"}
-
-
-def test_scales_have_a_line_a_seed_and_a_label_each(trace):
-    axis = figures_theory.scales({"σ = 1": [trace, trace], "σ = 2": [trace]}).axes[0]
-    flows = [one for one in axis.lines if len(one.get_xdata()) > 2]
-    assert [one.get_label() for one in flows] == ["σ = 1", "_σ = 1", "σ = 2"] and len(axis.lines) == 6
-    colours = [tuple(one.get_color()) for one in flows]
-    assert colours[0] == colours[1] != colours[2]
-
-
-def test_phases_stand_over_the_exact_functions_of_one_coordinate():
-    points = tuple(np.arange(3.0) + k for k in range(3))
-    axis = figures_theory.phases({"early": points}, 0.7).axes[0]
-    for label, k in (("network, s(x)", 1), ("optimum, E[ε⁽¹⁾ | x]", 2)):
-        np.testing.assert_array_equal(line(axis, label).get_xydata(), np.stack([points[0], points[k]], 1))
-    x, y = line(axis, "best univariate").get_data()
-    np.testing.assert_allclose(y, target.noise_target(x[:, None], 0.7, [[1], [-1]])[:, 0], atol=1e-12)
-    x, y = line(axis, "best linear").get_data()
-    loss = 1 - 2 * (y[-1] / x[-1]) * math.sqrt(0.3) + (y[-1] / x[-1]) ** 2  # E x ε = √(1−ᾱ), E x² = 1
-    assert loss == pytest.approx(target.linear_level(0.7, PARITY[4]))
-
-
-def test_escape_tells_who_did_not():
-    axis = figures_theory.escape({3: [1.0, 2.0], 9: [50.0, math.inf, math.inf]}, {3: 10.0, 9: 99.0}).axes[0]
-    assert [one.get_xydata().tolist() for one in axis.lines] == [[[3, 1], [3, 2]], [[9, 50]], [[9, 99]]]
-    assert [text.get_text() for text in axis.texts] == ["2 not by then"] and axis.get_yscale() == "log"
 
 
 def test_forces_and_localities_draw_what_they_are_given():

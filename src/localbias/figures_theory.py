@@ -1,4 +1,4 @@
-"""The plots of Section 5: exact levels, small neurons on the sphere, what holds them on the axis, and training.
+"""The plots of Section 5 but for training: exact levels, small neurons on the sphere, what holds them on the axis.
 
 A length d has one colour everywhere. The best univariate function and the optimum look as the marginals and the rule
 do in `figures_ldr`, for that is what they are.
@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 
 from localbias import figures
 from localbias.figures_ldr import REFERENCES
-from localbias.theory import growth, target
-from localbias.theory.trace import Trace, stairs
+from localbias.theory import directions, growth, target
 
 LENGTHS = {3: "#0072B2", 8: "#CC79A7", 16: "#E69F00", 64: "#56B4E9"}
 LEVELS = {
@@ -31,7 +30,6 @@ ENDS = {
     "dead": ("dies", "#999999"),
     "unsettled": ("not settled", "#000000"),
 }
-LOSS, TIME = "loss E(ε⁽¹⁾ − s)²", "time (rate × steps)"
 GREYS = ListedColormap(np.repeat(np.linspace(0.99, 0.66, 256)[:, None], 3, 1))  # light, for lines lie on it
 
 
@@ -91,12 +89,12 @@ def _globe(axis: Axes, support: np.ndarray, lean: np.ndarray, alpha_bar: float, 
     draw(np.stack([np.cos(turn), np.sin(turn), zero], -1), color="black", linewidth=1.2, linestyle=":")
     north, angle = 1 - (2 * np.arange(70) + 1) / 70, np.arange(70) * np.pi * (3 - np.sqrt(5))  # a spiral: evenly spread
     starts = np.stack([np.sqrt(1 - north**2) * f(angle) for f in (np.cos, np.sin)] + [north], -1)
-    along = paths(*neurons(starts), alpha_bar, support)
-    for path, end in zip(along.swapaxes(0, 1), where(along[-1], alpha_bar, support)):
+    along = directions.paths(*neurons(starts), alpha_bar, support)
+    for path, end in zip(along.swapaxes(0, 1), _kinds(along[-1], alpha_bar, support)):
         if end != "dead":  # it stays behind, but for its beginning
             draw(np.stack([path[:, 0], path[:, 1:-1] @ lean, path[:, -1]], -1), color=ENDS[end][1], linewidth=1.1)
-    maxima = np.column_stack(growth.local_maxima(alpha_bar, support, neurons=150)[:2])
-    for maximum, end in zip(maxima, where(maxima, alpha_bar, support)):
+    maxima = np.column_stack(directions.local_maxima(alpha_bar, support, neurons=150)[:2])
+    for maximum, end in zip(maxima, _kinds(maxima, alpha_bar, support)):
         v = maximum[1:-1] @ lean
         if np.abs(maximum[1:-1] - v * lean).max() < 1e-3:
             marker, size = ("*", 15) if end == "best" else ("^", 9)
@@ -109,24 +107,10 @@ def _globe(axis: Axes, support: np.ndarray, lean: np.ndarray, alpha_bar: float, 
     return shown
 
 
-def paths(
-    w: np.ndarray, b: np.ndarray, alpha_bar: float, support: np.ndarray, sign: Sequence[int] | int = 1, n: int = 100
-) -> np.ndarray:
-    """Directions (w, b) of small neurons w [m, d], b [m] as the flow turns them on the sphere: [n + 1, m, d + 1]."""
-    along = [np.column_stack([w, b])]
-    for _ in range(n):
-        w, b, _ = growth.settle(w, b, alpha_bar, support, sign=sign, steps=5)
-        along.append(np.column_stack([w, b]))
-    return np.stack(along)
-
-
-def where(neurons: np.ndarray, alpha_bar: float, support: np.ndarray) -> list[str]:
+def _kinds(neurons: np.ndarray, alpha_bar: float, support: np.ndarray) -> np.ndarray:
     """Where the flow takes each of the neurons [m, d + 1] with a > 0, by its name in ENDS."""
-    settled = growth.settle(neurons[:, :-1], neurons[:, -1], alpha_bar, support)
-    alike = np.column_stack(settled[:2]).round(3)  # most end together: each place is looked at once
-    _, first, which = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-    found = [growth.ends(*(part[k:k + 1] for part in settled), alpha_bar, support) for k in first]
-    return [found[k]._fields[np.argmax(found[k])] for k in which.ravel()]
+    settled = directions.settle(neurons[:, :-1], neurons[:, -1], alpha_bar, support)
+    return directions.kinds(*settled, alpha_bar, support)
 
 
 def discs(panels: Mapping[str, tuple[int, float]], neurons: int = 60, seed: int = 0) -> Figure:
@@ -139,10 +123,10 @@ def discs(panels: Mapping[str, tuple[int, float]], neurons: int = 60, seed: int 
         support, sign = target.parity(d), np.where(np.arange(neurons) % 2, -1, 1)
         starts = np.random.default_rng(seed).standard_normal((neurons, d + 1))
         starts /= np.linalg.norm(starts, axis=1, keepdims=True)
-        along = paths(starts[:, :-1], starts[:, -1], alpha_bar, support, sign)
+        along = directions.paths(starts[:, :-1], starts[:, -1], alpha_bar, support, sign=sign)
         mirrored = along[-1].copy()  # two signs turned: the law stays, K changes its sign
         mirrored[:, :2] *= sign[:, None]
-        for path, side, end in zip(along.swapaxes(0, 1), sign, where(mirrored, alpha_bar, support)):
+        for path, side, end in zip(along.swapaxes(0, 1), sign, _kinds(mirrored, alpha_bar, support)):
             colour = ENDS[end][1]
             axis.plot(path[:, 0], path[:, -1], color=colour, linewidth=1, linestyle="-" if side > 0 else (0, (3, 1.5)))
             axis.plot(path[0, 0], path[0, -1], ".", color="#444444", markersize=3)
@@ -160,7 +144,7 @@ def discs(panels: Mapping[str, tuple[int, float]], neurons: int = 60, seed: int 
     return figure
 
 
-def shares(levels: Sequence[float], ends: Mapping[int, Sequence[growth.Ends]]) -> Figure:
+def shares(levels: Sequence[float], ends: Mapping[int, Sequence[directions.Ends]]) -> Figure:
     """Where neurons from random starts end, against ᾱ: d -> a row of `Ends` for each level."""
     figure, axes = plt.subplots(1, len(ends), figsize=(9.2, 2.9), sharey=True, squeeze=False)
     for axis, (d, found) in zip(axes[0], ends.items()):
@@ -206,86 +190,6 @@ def forces(strengths: np.ndarray, curves: Mapping[str, np.ndarray]) -> Figure:
         axis.plot(strengths, force, color=colour, linestyle=dash, linewidth=2.2, label=label)
     axis.set(xlabel="Fourier coefficient of the law", xlim=(-1, 1), ylabel="force on the weight of\nanother coordinate")
     axis.legend()
-    return figure
-
-
-def training(columns: Mapping[str, tuple[Trace, Trace]]) -> Figure:
-    """Flows over time: the loss beside the exact levels, the weights on and off the axis, the distance to M.
-
-    columns  title -> (flow, how it goes on from a state brought onto M). Vertical lines: the times of `stairs`.
-    """
-    figure, axes = plt.subplots(3, len(columns), figsize=(9.4, 7.2), sharex=True, sharey="row", squeeze=False)
-    for column, (title, (trace, on_m)) in zip(axes.T, columns.items()):
-        _loss(column[0], trace, "network", color="black")
-        _loss(column[0], on_m, "brought onto M", color="#56B4E9", linewidth=3, alpha=0.7, zorder=1.9)
-        column[1].plot(trace.time[1:], trace.axis[1:].sum(1), color="#0072B2", label="Σ |a w⁽¹⁾|")
-        column[1].plot(trace.time[1:], trace.rest[1:].sum(1), color="#D55E00", label="Σ |a| ‖w − w⁽¹⁾e₁‖")
-        column[2].plot(trace.time[1:], trace.distance[1:], color="black")
-        column[0].set(title=title, xscale="log", ylim=(0, 1.03))
-        for axis in column[1:]:
-            axis.set_yscale("log")
-        column[2].set_xlabel(TIME)
-        for axis in column:
-            for time in filter(np.isfinite, stairs(trace)):
-                axis.axvline(time, color="#bbbbbb", linewidth=0.8, zorder=0)
-    for axis, label in zip(axes[:, 0], (LOSS, "weight on and off the axis", "distance of the weights to M")):
-        axis.set_ylabel(label)
-    axes[1, 0].legend(loc="lower right", fontsize=9)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
-    return figure
-
-
-def scales(traces: Mapping[str, Sequence[Trace]]) -> Figure:
-    """The losses of flows that differ in one thing: what it is -> flows, one a seed."""
-    figure, axis = plt.subplots(figsize=(8.6, 3.2))
-    for (label, seeds), colour in zip(traces.items(), plt.cm.plasma(np.linspace(0, 0.8, len(traces)))):
-        for k, trace in enumerate(seeds):
-            _loss(axis, trace, "_" * (k > 0) + label, color=colour, linewidth=1.3)
-    axis.set(xscale="log", xlabel=TIME, ylabel=LOSS, ylim=(0.3, 1.03), xlim=(1, None))
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center")
-    return figure
-
-
-def _loss(axis: Axes, trace: Trace, label: str, **look) -> None:
-    """The loss of a flow, with the exact levels where they are not yet drawn."""
-    if not axis.lines:
-        for name, (named, colour, dash) in LEVELS.items():
-            axis.axhline(float(getattr(trace.levels, name)), color=colour, linestyle=dash, linewidth=1.5, label=named)
-    later = trace.time > 0
-    axis.plot(trace.time[later], trace.loss[later], label=label, **look)
-
-
-def phases(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], alpha_bar: float) -> Figure:
-    """The network over its own coordinate at a few moments: title -> (x^(1), s, the optimum y) at points [n] each."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.3), sharey=True, squeeze=False)
-    line = np.linspace(-2.6, 2.6, 201)
-    signal, spread = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
-    known = {"linear": spread * line, "univariate": (line - signal * np.tanh(signal / spread**2 * line)) / spread}
-    for axis, (title, (x, s, y)) in zip(axes[0], panels.items()):
-        axis.plot(x, y, ".", color="#c9c9c9", markersize=2, label="optimum, E[ε⁽¹⁾ | x]")
-        axis.plot(x, s, ".", color="black", markersize=2.5, label="network, s(x)")
-        for name, values in known.items():
-            named, colour, dash = LEVELS[name]
-            axis.plot(line, values, color=colour, linestyle=dash, label=named)
-        axis.set(title=title, xlabel="x⁽¹⁾", xlim=(-2.6, 2.6), ylim=(-3.2, 3.2))
-    axes[0, 0].set_ylabel("noise ε⁽¹⁾")
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, markerscale=4)
-    return figure
-
-
-def escape(times: Mapping[int, Sequence[float]], ends: Mapping[int, float]) -> Figure:
-    """The time at which flows leave M, against d: d -> a time for each seed, infinite where it outlasted `ends[d]`."""
-    figure, axis = plt.subplots(figsize=(6.2, 3.2))
-    for d, found in times.items():
-        left = [time for time in found if np.isfinite(time)]
-        axis.plot([d] * len(left), left, "o", color="#0072B2", markersize=6, alpha=0.7)
-        if len(left) < len(found):
-            axis.plot(d, ends[d], "^", color="#D55E00", markersize=8)
-            axis.annotate(f"{len(found) - len(left)} not by then", (d, ends[d]), xytext=(-6, 0),
-                          textcoords="offset points", ha="right", va="center", fontsize=9)
-    axis.set(yscale="log", xlabel="signs in a string, d", xticks=list(times))
-    axis.set_ylabel("time until a tenth of the\nlast drop is done")
     return figure
 
 

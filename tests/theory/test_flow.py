@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from localbias.theory import target
-from localbias.theory.flow import Flow, State, draw, expand, flow, gradient, sign_flips, start
+from localbias.theory.flow import Flow, State, draw, expand, flow, gradient, onto_axis, sign_flips, start
 
 ALPHA_BAR = 0.7
 SIX = Flow(6, steps=1600)
@@ -24,13 +24,6 @@ def network(d, width=7, size=1.0, seed=1):
     g = seeded(seed)
     a, w, b = (size * torch.randn(*n, generator=g, dtype=torch.float64) for n in ((width,), (width, d), (width,)))
     return State(0, 0.0, math.nan, a, w, b)
-
-
-def on_axis(state):
-    """The same network, brought onto M."""
-    w = torch.zeros_like(state.w)
-    w[:, 0] = state.w[:, 0]
-    return state._replace(w=w)
 
 
 def one_batch(config, seed=0):
@@ -94,15 +87,25 @@ def test_gradient_is_that_of_autograd():
     assert torch.allclose(state(x), (x @ w.T + b).relu() @ a)
 
 
+def test_onto_axis_leaves_what_the_network_sees_of_its_own_coordinate():
+    state = network(4)._replace(step=3, time=0.2, loss=0.9)
+    brought = onto_axis(state)
+    x = torch.randn(50, 4, generator=seeded(), dtype=torch.float64)
+    alone = torch.cat([x[:, :1], torch.zeros(50, 3, dtype=torch.float64)], 1)
+    assert brought.distance == 0 < state.distance and torch.equal(brought.axis, state.axis)
+    assert torch.allclose(brought(x), state(alone)) and not torch.allclose(brought(x), state(x), atol=0.1)
+    assert brought[:3] == (3, 0.2, 0.9) and brought.a is state.a and brought.b is state.b
+
+
 @pytest.mark.parametrize("d", [3, 4, 7, 8, 16])
 def test_m_is_invariant_on_every_batch(d):
     """Without balance too; with the same points not expanded, or a step off M, there is a force off the axis."""
     config, state = Flow(d, batch=256), network(d)
     for seed in range(5):
         x, y = one_batch(config, seed)
-        _, (_, on, _) = gradient(on_axis(state), x, y)
+        _, (_, on, _) = gradient(onto_axis(state), x, y)
         _, (_, off, _) = gradient(state, x, y)
-        _, (_, bare, _) = gradient(on_axis(state), *draw(config, 256, seeded(seed))[:2])
+        _, (_, bare, _) = gradient(onto_axis(state), *draw(config, 256, seeded(seed))[:2])
         assert on[:, 1:].abs().max() < 1e-14 < 1e-3 < min(bare[:, 1:].abs().max(), off[:, 1:].abs().max())
         assert on[:, 0].abs().max() > 1e-3
 
@@ -110,7 +113,7 @@ def test_m_is_invariant_on_every_batch(d):
 def test_flow_on_m_is_that_of_the_population():
     """On M only x^(1) counts, so gradient descent on the whole population is a quadrature over one number."""
     config = Flow(8, steps=300, rate=0.05, bound=math.inf, width=16, scale=0.3, batch=2048)
-    state = on_axis(start(config))
+    state = onto_axis(start(config))
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     z = math.sqrt(ALPHA_BAR) + math.sqrt(1 - ALPHA_BAR) * nodes  # x0^(1) = 1; the other half is its mirror image
     axis, weights = np.concatenate([z, -z]), np.tile(weights / weights.sum() / 2, 2)

@@ -1,4 +1,4 @@
-"""The growth rate from its definition, its maxima searched, and Theorems 5.2 and 5.3 taken at their word."""
+"""The growth rate from its definition, the best bias, and Theorems 5.2 and 5.3 taken at their word."""
 
 import itertools
 import math
@@ -7,11 +7,12 @@ import mpmath as mp
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import quad, solve_ivp
+from scipy.integrate import quad
 from scipy.special import erf
 from scipy.stats import norm
 
 from localbias.theory import counterexample, growth, target
+from localbias.theory.invariance import pairwise_independent
 
 RNG = np.random.default_rng(0)
 PARITY = {d: target.parity(d) for d in (3, 4, 8)}
@@ -20,16 +21,6 @@ PARITY = {d: target.parity(d) for d in (3, 4, 8)}
 def random_law(d, n, seed=0):
     rng = np.random.default_rng(seed)
     return rng.choice([-1.0, 1.0], (n, d)), rng.dirichlet(np.ones(n))
-
-
-def pairwise_independent(d, seed):
-    """A law of fair, pairwise independent signs whose coefficients of order 3 and above are random."""
-    subsets = target.hypercube(d) < 0
-    high = subsets.sum(1) >= 3
-    coefficients = np.where(high, np.random.default_rng(seed).normal(size=len(subsets)), 0)
-    coefficients /= -min(coefficients @ np.where(subsets, x, 1).prod(1) for x in target.hypercube(d))  # down to 0
-    coefficients[0] = 1
-    return target.law(subsets, coefficients)
 
 
 def sphere(n, d, seed=0):
@@ -185,84 +176,7 @@ def test_axis_rate_is_the_rate_of_a_neuron_on_the_axis():
     assert rate / math.sqrt(0.3) == pytest.approx(growth.axis_rate(bias, 0.7), abs=1e-15)
 
 
-def test_the_least_rate_is_at_the_same_bias_and_opposite_weight():
-    # The extremes are (±e_i, D*), not ±(e_i, D*): neurons with a < 0 settle where the bias is still positive.
-    best = growth.optimal_bias(0.6)
-    length = math.hypot(1, best)
-    w, b, settled = growth.settle(*sphere(60, 4), 0.6, PARITY[4], sign=-1)
-    rate = growth.growth_rate(w, b, 0.6, PARITY[4])
-    lowest = rate < -0.1
-    assert settled.all() and lowest.mean() > 0.8
-    np.testing.assert_allclose(w[lowest], np.tile([-1 / length, 0, 0, 0], (lowest.sum(), 1)), atol=1e-5)
-    np.testing.assert_allclose(b[lowest], best / length, atol=1e-5)
-    opposite = growth.growth_rate([-1 / length, 0, 0, 0], -best / length, 0.6, PARITY[4])
-    assert rate.min() < 2 * opposite < 0
-
-
-# Bullet 2 and the sphere
-
-@pytest.mark.parametrize("d, alpha_bar, neurons", [(3, 0.9, 100), (4, 0.95, 100), (8, 0.95, 40)])
-def test_settled_neurons_are_where_the_differential_equation_takes_them(d, alpha_bar, neurons):
-    w, b = sphere(8, d, seed=1)
-    found = np.column_stack(growth.settle(w, b, alpha_bar, PARITY[d])[:2])
-
-    def along(_, flat):
-        u = flat.reshape(8, d + 1)
-        g = np.column_stack(growth.growth_gradient(u[:, :-1], u[:, -1], alpha_bar, PARITY[d]))
-        return (g - (g * u).sum(1, keepdims=True) * u).ravel() / math.sqrt(1 - alpha_bar)
-
-    last = solve_ivp(along, (0, 150), np.column_stack([w, b]).ravel(), rtol=1e-6, atol=1e-8).y[:, -1].reshape(8, d + 1)
-    rate = growth.growth_rate(last[:, :-1], last[:, -1], alpha_bar, PARITY[d])
-    alive = np.abs(rate) > 1e-3  # where P(w·x + b > 0) vanishes the flow creeps, and where it stops is not a point
-    assert alive.sum() >= 5
-    np.testing.assert_allclose(found[alive], last[alive], atol=1e-3)
-
-
-@pytest.mark.parametrize("d, alpha_bar", [(3, 0.7), (3, 0.8), (3, 0.95), (4, 0.95), (8, 0.95)])
-def test_local_maxima_are_local_maxima(d, alpha_bar):
-    w, b, rate, shares = growth.local_maxima(alpha_bar, PARITY[d], neurons=60)
-    top = growth.axis_rate(growth.optimal_bias(alpha_bar), alpha_bar)
-    assert shares.unsettled == 0 and sum(shares) == pytest.approx(1) and np.diff(rate).max(initial=0) < 1e-12
-    assert rate.max() <= top + 1e-12
-    directions = RNG.normal(size=(200, d + 1))
-    for point in np.column_stack([w, b]):
-        moved = point + 3e-3 * directions / np.linalg.norm(directions, axis=1, keepdims=True)
-        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-        near = growth.growth_rate(moved[:, :-1], moved[:, -1], alpha_bar, PARITY[d])
-        assert (near < growth.growth_rate(point[:-1], point[-1], alpha_bar, PARITY[d]) + 1e-9).all()
-
-
-def test_share_of_neurons_that_end_on_the_axis():
-    for d, levels in ((3, (0.5, 0.75, 0.8)), (4, (0.5, 0.85, 0.95)), (8, (0.5, 0.9, 0.95))):
-        low, middle, high = (growth.local_maxima(level, PARITY[d], neurons=80)[3] for level in levels)
-        assert low.best > 0.85 and middle.best > 0.85 and low.off == middle.off == 0 and high.off > 0.5
-
-
-def test_neurons_may_die_instead():
-    # With a > 0, K < 0 is raised to 0 by closing the gate; the flow never opens it again.
-    w, b = growth._unit(np.array([[-0.5, 0.0, 0.0, -0.8]]))[:, :-1], np.array([-0.8])
-    w, b, settled = growth.settle(w, b, 0.5, PARITY[3])
-    assert settled.all() and abs(growth.growth_rate(w, b, 0.5, PARITY[3])[0]) < 1e-5
-    assert growth.ends(w, b, settled, 0.5, PARITY[3]).dead == 1
-
-
-@pytest.mark.parametrize("d, alpha_bar, seed", [(3, 0.9, 0), (4, 0.6, 1), (4, 0.95, 2), (5, 0.8, 3), (5, 0.97, 4)])
-def test_axis_holds_the_maximum_under_random_pairwise_independent_laws(d, alpha_bar, seed):
-    support, weights = pairwise_independent(d, seed)
-    subsets, coefficients = target.fourier(support, weights)
-    size = subsets.sum(1)
-    assert np.abs(coefficients[(size == 1) | (size == 2)]).max() < 1e-12 < np.abs(coefficients[size == 3]).max()
-    top = growth.axis_rate(growth.optimal_bias(alpha_bar), alpha_bar)
-    assert growth.local_maxima(alpha_bar, support, weights, neurons=60)[2].max() <= top + 1e-10
-
-
-def test_axis_holds_the_maximum_where_the_coordinate_is_independent():
-    # Here the proof is sound: the bias B that other coordinates make does not depend on x0_i.
-    others, weights = pairwise_independent(4, 5)
-    support = np.concatenate([np.insert(others, 0, side, 1) for side in (1, -1)])
-    top = growth.axis_rate(growth.optimal_bias(0.9), 0.9)
-    assert growth.local_maxima(0.9, support, np.tile(weights, 2), neurons=60)[2].max() <= top + 1e-10
-
+# A moment in the proof of bullet 2
 
 def test_the_proof_takes_a_moment_for_one_that_depends_on_the_coordinate():
     w, b, alpha_bar = np.array([0.5, 0.4, -0.3]), 0.6, 0.8

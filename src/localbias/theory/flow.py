@@ -117,6 +117,13 @@ def start(config: Flow) -> State:
     return State(0, 0.0, math.nan, sign * first.norm(dim=1), first[:, :-1], first[:, -1])
 
 
+def onto_axis(state: State) -> State:
+    """The network brought onto M: all weights but w_j^(1) set to zero."""
+    w = torch.zeros_like(state.w)
+    w[:, 0] = state.w[:, 0]
+    return state._replace(w=w)
+
+
 def flow(config: Flow, state: State | None = None) -> Iterator[State]:
     """Train from `state` (None: from the start) to the end, yielding it and the state after each step.
 

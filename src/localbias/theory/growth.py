@@ -7,12 +7,10 @@ da_j/ds = 2 K(w_j, b_j) and d(w_j, b_j)/ds = 2 a_j ∇K, where K(w, b) = E[ε_i 
     K(w, b) = √(1−ᾱ) w_i P(w·x_t + b > 0) = √(1−ᾱ) w_i E Φ((√ᾱ w·x0 + b) / (√(1−ᾱ) ‖w‖))
 
 so K has the sign of w_i. A balanced neuron, a² = ‖w‖² + b², keeps the sign of its a, and on the unit sphere its
-direction (w, b) climbs K where a > 0 and descends it where a < 0.
+direction (w, b) climbs K where a > 0 and descends it where a < 0; see `directions`.
 
 w is [..., d] and b [...]; alpha_bar, support and weights are as in `target`, and so are the errors; coordinate is i.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -76,84 +74,6 @@ def optimal_bias(alpha_bar):
     return np.take_along_axis(roots, best[..., None], -1)[..., 0][()]  # a number for a number
 
 
-def settle(w, b, alpha_bar, support, weights=None, coordinate=0, sign=1, tolerance=1e-7, steps=4000):
-    """Where gradient flow on the unit sphere takes neurons: w [..., d] and b [...] on it, and settled bool [...].
-
-    sign       of the neurons' a, ±1 or [...]: they climb K or descend it
-    tolerance  a neuron has settled when the gradient of K/√(1−ᾱ) along the sphere is at most this long
-
-    Heun's method with a step of its own for each neuron, so that a step turns it and its gradient by a little only.
-    """
-    w, b = np.asarray(w, float), np.asarray(b, float)
-    alpha_bar, support, weights = check(alpha_bar, support, weights, coordinate)
-    shape = np.broadcast_shapes(w.shape[:-1], b.shape, alpha_bar.shape, np.shape(sign))
-    b, alpha_bar, sign = (np.broadcast_to(part, shape).reshape(-1) for part in (b, alpha_bar, sign))
-    u = _unit(np.column_stack([np.broadcast_to(w, (*shape, w.shape[-1])).reshape(len(b), -1), b]))
-    active, step = np.arange(len(u)), np.full(len(u), 0.01)
-
-    def uphill(u, which):
-        by_w, by_b = growth_gradient(u[:, :-1], u[:, -1], alpha_bar[which], support, weights, coordinate)
-        g = np.column_stack([by_w, by_b]) * (sign / np.sqrt(1 - alpha_bar))[which, None]
-        return g - (g * u).sum(1, keepdims=True) * u
-
-    for _ in range(steps):
-        here = uphill(u[active], active)
-        length = np.linalg.norm(here, axis=1)
-        active, here, length = (part[length > tolerance] for part in (active, here, length))
-        if not len(active):
-            break
-        h = np.minimum(step[active], 0.1 / length)
-        there = uphill(_unit(u[active] + h[:, None] * here), active)
-        turn = np.linalg.norm(there - here, axis=1) / length
-        good = turn <= 0.3
-        u[active[good]] = _unit(u[active] + h[:, None] * (here + there) / 2)[good]
-        step[active] = h * np.clip(0.24 / np.maximum(turn, 1e-9), 0.2, 2)
-    settled = np.ones(len(u), bool)
-    settled[active] = False
-    return u[:, :-1].reshape(*shape, -1), u[:, -1].reshape(shape), settled.reshape(shape)
-
-
-class Ends(NamedTuple):
-    """Shares of neurons by where gradient flow takes them; they sum to 1."""
-
-    best: float  # (e_i, D*)
-    axis: float  # elsewhere on the axis: the other maxima of the bias, or facing −e_i
-    off: float  # off-axis local maxima of K
-    dead: float  # towards P(w·x_t + b > 0) = 0, where K and its gradient vanish
-    unsettled: float
-
-
-def ends(w, b, settled, alpha_bar, support, weights=None, coordinate=0):
-    """`Ends` of neurons [n] with a > 0 that `settle` returned, for a fair x0_i and one alpha_bar."""
-    rest = np.delete(w, coordinate, -1)
-    rate = growth_rate(w, b, alpha_bar, support, weights, coordinate) / np.sqrt(1 - alpha_bar)
-    dead = settled & (np.abs(rate) < 1e-3)
-    off = settled & ~dead & (np.abs(rest).max(-1, initial=0) > 1e-3)
-    best = settled & ~dead & ~off & (np.abs(b - optimal_bias(alpha_bar) * w[..., coordinate]) < 1e-3)
-    axis = settled & ~(dead | off | best)
-    return Ends(*(float(part.mean()) for part in (best, axis, off, dead, ~settled)))
-
-
-def local_maxima(alpha_bar, support, weights=None, coordinate=0, neurons=400, seed=0):
-    """Local maxima of K on the sphere with K > 0, highest first: w [m, d], b [m], K/√(1−ᾱ) [m] and the `Ends`.
-
-    They are where `settle` takes `neurons` uniform directions, for one alpha_bar; one that few reach may be missed.
-    """
-    start = np.random.default_rng(seed).standard_normal((neurons, np.shape(support)[1] + 1))
-    w, b, settled = settle(start[:, :-1], start[:, -1], alpha_bar, support, weights, coordinate)
-    shares = ends(w, b, settled, alpha_bar, support, weights, coordinate)
-    rate = growth_rate(w, b, alpha_bar, support, weights, coordinate) / np.sqrt(1 - alpha_bar)
-    kept = np.flatnonzero(settled & (rate > 1e-3))
-    points = np.column_stack([w, b])[kept[np.argsort(-rate[kept])]]
-    distinct = []
-    for point in points:
-        if all(np.abs(point - other).max() > 1e-3 for other in distinct):
-            distinct.append(point)
-    distinct = np.reshape(distinct, (-1, points.shape[1]))
-    w, b = distinct[:, :-1], distinct[:, -1]
-    return w, b, growth_rate(w, b, alpha_bar, support, weights, coordinate) / np.sqrt(1 - alpha_bar), shares
-
-
 def force(a, w, b, alpha_bar, support, weights=None, coordinate=0):
     """−∂L/∂w_j of a network whose neurons all lie on the axis, exact: [..., m, d] for a, b [..., m] and w_i [..., m].
 
@@ -211,10 +131,6 @@ def _thresholds(w, b, alpha_bar, support, weights, coordinate):
     z = shifted / (np.sqrt(1 - alpha_bar) * safe)[..., None]
     z = np.where(length[..., None] > 0, z, np.where(shifted > 0, np.inf, -np.inf))
     return w, z, safe, alpha_bar, support, weights
-
-
-def _unit(u):
-    return u / np.linalg.norm(u, axis=-1, keepdims=True)
 
 
 def _condition(log_bias, signal, spread):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm, qmc
 
 from localbias.outcome import wilson
-from localbias.theory import counterexample, growth, invariance, numerics, target, trace
+from localbias.theory import counterexample, directions, growth, invariance, numerics, target, trace
 from localbias.theory.claim import CONDITION, EXACT, FAILS, HOLDS, Claims, Evidence, number
 from localbias.theory.invariance import PARITIES, pairwise_independent
 
@@ -63,16 +63,16 @@ def _maximum():
 
 
 @CLAIMS.enter("thm-5.3-2-parity", "The same for parity", "Theorem 5.3, bullet 2, for the paper's data", CONDITION,
-              "test_growth::test_local_maxima_are_local_maxima",
-              "test_growth::test_axis_holds_the_maximum_under_random_pairwise_independent_laws",
-              "test_growth::test_axis_holds_the_maximum_where_the_coordinate_is_independent",
+              "test_directions::test_local_maxima_are_local_maxima",
+              "test_directions::test_axis_holds_the_maximum_under_random_pairwise_independent_laws",
+              "test_directions::test_axis_holds_the_maximum_where_the_coordinate_is_independent",
               condition="The law is a parity, or a random one of few signs. This is a search, not a proof.")
 def _parity():
     r"""$K$ is largest on the sphere at $(e_i, D^*)$, as far as gradient ascent from random neurons finds."""
     laws = [(support, None) for support in PARITIES.values()] + [pairwise_independent(d, d) for d in (3, 4, 5)]
     levels = 0.8, 0.97
-    found = [growth.local_maxima(level, *law, neurons=30)[2].max() - growth.axis_rate(growth.optimal_bias(level), level)
-             for law in laws for level in levels]
+    top = {level: growth.axis_rate(growth.optimal_bias(level), level) for level in levels}
+    found = [directions.local_maxima(level, *law, neurons=30)[2].max() - top[level] for law in laws for level in levels]
     miss, beyond = max(*found, 0), _counterexample()[0]
     return Evidence(
         f"In {len(found)} searches (the parities of {', '.join(map(str, PARITIES))} signs, three random laws; ᾱ = "
@@ -120,15 +120,15 @@ def _bias():
 
 
 @CLAIMS.enter("axis-only", "Where small neurons end", "§5.4, read as a statement on training", CONDITION,
-              "test_growth::test_share_of_neurons_that_end_on_the_axis",
-              "test_growth::test_settled_neurons_are_where_the_differential_equation_takes_them",
-              "test_growth::test_neurons_may_die_instead",
+              "test_directions::test_share_of_neurons_that_end_on_the_axis",
+              "test_directions::test_settled_neurons_are_where_the_differential_equation_takes_them",
+              "test_directions::test_neurons_may_die_instead",
               condition="ᾱ is low enough for the length: near the data most neurons end elsewhere.")
 def _ends():
     """While the network is small, gradient flow takes every neuron that grows to the axis."""
     n, levels, shares = 150, {3: (0.75, 0.8), 4: (0.85, 0.95), 8: (0.9, 0.95)}, []
     for d in levels:
-        off = [growth.local_maxima(level, PARITIES[d], neurons=n)[3].off for level in levels[d]]
+        off = [directions.local_maxima(level, PARITIES[d], neurons=n)[3].off for level in levels[d]]
         low, high = wilson(round(off[1] * n), n)
         shares.append((*off, f"d = {d}: {off[0]:.0%} at ᾱ = {levels[d][0]:g}, but **{off[1]:.0%}** ({low:.0%} to "
                              f"{high:.0%}) at {levels[d][1]:g}"))
