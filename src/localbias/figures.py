@@ -42,11 +42,17 @@ def outcome_curves(axes: Axes, steps: Sequence[int], counts: np.ndarray, chance:
         axes.fill_between(steps, low[:, k], high[:, k], color=colour, alpha=0.18, linewidth=0)
         if chance is not None and k:
             axes.axhline(chance[k], color=colour, linestyle=(0, (4, 3)), linewidth=1)
-    axes.set(xscale="log", xlabel="training step", ylabel="share of samples", ylim=(-0.02, 1.02))
+    axes.set(ylabel="share of samples", ylim=(-0.02, 1.02))
+    step_axis(axes, steps)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+
+def step_axis(axes: Axes, steps: Sequence[int]) -> None:
+    """A logarithmic axis of training steps [M], in thousands where there are as many."""
+    axes.set(xscale="log", xlabel="training step")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if steps[-1] < 100 * steps[0] else (1,)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 
 def outcome_bars(axes: Axes, counts: Mapping[str, np.ndarray]) -> None:

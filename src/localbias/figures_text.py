@@ -99,7 +99,8 @@ def kinds(panels: Mapping[str, tuple[Sequence[int], np.ndarray]], names: Sequenc
         for k, (name, colour, marker) in enumerate(zip(names, colours, figures.MARKERS.values())):
             axis.plot(steps, shares[..., k].mean(0), color=colour, marker=marker, label=name)
             axis.fill_between(steps, shares[..., k].min(0), shares[..., k].max(0), color=colour, alpha=0.18, linewidth=0)
-        axis.set(title=title, xscale="log", xlabel="training step", ylim=(-0.02, 1.02))
+        axis.set(title=title, ylim=(-0.02, 1.02))
+        figures.step_axis(axis, steps)
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes[0, 0].set_ylabel("share of samples")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -116,7 +117,8 @@ def likeness(panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[f
                 axis.axhline(y[0], color=next(levels), linestyle="--", linewidth=1.4, label=name)
             else:
                 axis.plot(x, y, "o-", color=figures.CYCLE[0], label=name)
-        axis.set(title=title, xlabel="training step", xscale="log")
+                figures.step_axis(axis, x)
+        axis.set_title(title)
     axes[0, 0].set_ylabel(label)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
@@ -137,7 +139,8 @@ def ratios(panels: Mapping[str, tuple[Mapping[str, Sequence[Record]], float]]) -
             axis.plot(steps, found.mean(0), color=colour, label=setting)
             axis.fill_between(steps, found.min(0), found.max(0), color=colour, alpha=0.12, linewidth=0)
             axis.axhline(exact, color=colour, linestyle=":", linewidth=1.2)
-        axis.set(xscale="log", xlabel="training step", ylim=(0, 1.04))
+        axis.set_ylim(0, 1.04)
+        figures.step_axis(axis, steps)
         axis.set_title(f"{title}, √ᾱ = {level:g}", fontsize=9)
         axis.legend(fontsize=8, handlelength=1.2)
     axes[0, 0].set_ylabel("local dependency ratio")
