@@ -183,7 +183,8 @@ def matrices(panels: Mapping[str, np.ndarray | Tensor], label: str = "share of t
     figure, axes = plt.subplots(1, len(panels), figsize=(min(9.4, 2.35 * len(panels) + 0.6), 2.7), squeeze=False)
     for axis, (title, energies) in zip(axes[0], panels.items()):
         energies = np.asarray(energies, dtype=float)
-        shares = energies / energies.sum(1, keepdims=True)
+        whole = energies.sum(1, keepdims=True)
+        shares = np.divide(energies, whole, out=np.full_like(energies, np.nan), where=whole > 0)  # a symbol that never changes
         picture = axis.imshow(shares, vmin=0, vmax=1, cmap="cividis")
         ticks = range(len(shares))
         axis.set(xticks=ticks, yticks=ticks, xticklabels=[i + 1 for i in ticks], yticklabels=[i + 1 for i in ticks])
@@ -214,7 +215,7 @@ def heat_frame(images: Mapping[str, np.ndarray], heats: Mapping[str, np.ndarray]
         axis.imshow(image, vmin=-1, vmax=1)
         axis.set_title(title, fontsize=9.5)
     for axis, (title, heat) in zip(axes[len(images):], heats.items()):
-        axis.imshow(np.sqrt(heat / max(heat.max(), 1e-300)), vmin=0, vmax=1, cmap="magma_r")
+        axis.imshow(np.sqrt(heat / (heat.max() or 1)), vmin=0, vmax=1, cmap="magma_r")
         axis.set_title(title, fontsize=9.5)
     for axis in axes:
         axis.contour(region, levels=[0.5], colors="#009E73", linewidths=1.6)

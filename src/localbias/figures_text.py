@@ -108,12 +108,12 @@ def kinds(panels: Mapping[str, tuple[Sequence[int], np.ndarray]], names: Sequenc
 
 
 def likeness(panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], label: str) -> Figure:
-    """A quantity of generated words along training, beside references: title -> name -> (x, y); a single y is a level."""
+    """A quantity of generated words along training, beside references: title -> name -> (x, y); without x, y is one level."""
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.2), sharey=True, squeeze=False)
     for axis, (title, series) in zip(axes[0], panels.items()):
         levels = iter(figures.CYCLE[1:])
         for name, (x, y) in series.items():
-            if len(y) == 1:
+            if not len(x):
                 axis.axhline(y[0], color=next(levels), linestyle="--", linewidth=1.4, label=name)
             else:
                 axis.plot(x, y, "o-", color=figures.CYCLE[0], label=name)

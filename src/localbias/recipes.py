@@ -179,8 +179,10 @@ def characters(kind: str, count: int) -> Recipe:
             n_train=n,
             network=NETWORKS[kind][tier] | (dict(patch=8) if kind == "dit" and tier != "paper" else {}),
         )
-        on_x0 = kind == "dit" and tier != "paper"
-        return _images(name, tier, seed, kind, TEXT_STEPS, probing="characters", keep=True, on_x0=on_x0, **shared)
+        of_dit = kind == "dit"  # whose weights are small
+        return _images(
+            name, tier, seed, kind, TEXT_STEPS, probing="characters", keep=of_dit, on_x0=of_dit and tier != "paper", **shared
+        )
 
     return build
 
