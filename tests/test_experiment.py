@@ -29,7 +29,7 @@ HAND_MADE = Experiment(
 OTHER = dict(
     name="other", tier="laptop", seed=4, grammar=dict(name="dyck", length=4), renderer=dict(name="scalars", length=5),
     network=dict(kind="mlp", width=8, depth=2), n_train=6, measure_at=(20,), keep=(20,), rendering="fresh", reads="v",
-    target="x0", probing=Probing((0.3,)), also=(Sampling(samples=6, steps=4),),
+    target="x0", probing=Probing((0.3,)), also=(Sampling(samples=6, steps=4),), shown=3,
 )
 OTHER_PARTS = dict(
     training=dict(steps=21, batch=8, rate=0.1, warmup=1, decay="linear", ema=0.6, clip=1.0),
@@ -103,6 +103,7 @@ def test_a_configuration_older_than_a_field_is_read():
     (dict(rendering="stale"), "'stale'.*fresh, fixed"),
     (dict(reads="score"), "reads='score'.*noise, x0, v"), (dict(target="score"), "target='score'.*noise, x0, v"),
     (dict(seed=-1), "seed=-1"), (dict(seed=1.5), r"seed=1\.5"), (dict(seed="1"), "seed='1'"),
+    (dict(shown=0), "shown=0"),
     (dict(measure_at=()), r"measure_at=\(\)"), (dict(measure_at=(20, 10)), r"measure_at=\(20, 10\)"),
     (dict(measure_at=(10, 10)), r"measure_at=\(10, 10\)"), (dict(measure_at=(0, 10)), "1 to training.steps=20"),
     (dict(measure_at=(10, 21)), "1 to training.steps=20"), (dict(keep=(15,)), r"keep=\(15,\).*\(10, 20\)"),

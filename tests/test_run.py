@@ -59,7 +59,7 @@ def test_a_run_is_stored(undisturbed, places):
     assert arrays["step"].tolist() == [10, 20]
     assert arrays["counts"].shape == (2, 4) and (arrays["counts"].sum(1) == samples).all()
     assert arrays["tokens"].shape == (2, samples, 8) and arrays["tokens"].dtype == np.int8
-    assert arrays["samples"].shape == (2, run.SHOWN, 8) and arrays["samples"].dtype == np.uint8
+    assert arrays["samples"].shape == (2, KEEPING.shown, 8) and arrays["samples"].dtype == np.uint8
     assert arrays["loss"].shape == (20,) and np.isfinite(arrays["loss"]).all() and (arrays["loss"] > 0).all()
 
 
@@ -71,7 +71,7 @@ def test_the_arrays_agree_with_each_other(undisturbed):
         assert outcome.tally(tokens, setup.grammar, setup.train_strings).counts.tolist() == counts.tolist()
         signals = torch.from_numpy(pixels).float() / 127.5 - 1
         sure = (signals.abs() - 0.5).abs() > 0.01  # the decoder reads |x| ≥ ½; the pixels are rounded
-        assert ((setup.decoder(signals) == tokens[:run.SHOWN]) | ~sure).all() and sure.float().mean() > 0.9
+        assert ((setup.decoder(signals) == tokens[:KEEPING.shown]) | ~sure).all() and sure.float().mean() > 0.9
 
 
 def test_an_origin_says_where_the_numbers_came_from(undisturbed):

@@ -72,12 +72,14 @@ for name, checked in (ORDERS | CORRELATIONS).items():
         checked, probing="check scalars",
         measure_at=(200, 400, 700, 1000, 1400, 2000, 2800, 4000, 5600, 8000, 12_000),
     )
-    if name in ("check-5", "check-6", "check-8-rho-30"):
-        continue  # the DiT takes several times as long
     STRESS[f"{name}-dit"] = "dit", recipes.looked_at(
         recipes.parentheses(checked, "dit", 64, probing="check glyphs"),
         measure_at=(150, 300, 600, 1000, 1500, 2200, 3000, 4000, 5500, 8000),
     )
+# Four times as long: does a check of three end in glyphs as well?
+STRESS["check-3-dit-long"] = "dit", recipes.looked_at(
+    STRESS["check-3-dit"][1], measure_at=(600, 1500, 3000, 5500, 8000, 12_000, 16_000, 22_000, 32_000)
+)
 # Real text and the Dyck words between (§6, A.7.2, A.7.4): all 14 words of length 8, half of the longer ones.
 TEXT = {
     **{
@@ -87,7 +89,7 @@ TEXT = {
         for length, n_train in {8: 14, 12: 66, 16: 715}.items()
     },
     **{f"words-dit-{n}": ("dit", recipes.words("dit", n)) for n in (30, 999)},
-    "lines-unet-100": ("unet", recipes.lines("unet", 100)),
+    **{f"lines-{kind}-{n}": (kind, recipes.lines(kind, n)) for kind, n in (("dit", 30), ("dit", 999), ("unet", 999))},
     **{
         f"characters-{kind}-{n}": (kind, recipes.characters(kind, n))
         for kind, n in (("mlp", 50), ("dit", 50), ("dit", 300), ("unet", 1000))
@@ -97,7 +99,7 @@ TEXT = {
 }
 EXPERIMENTS |= STRESS | TEXT
 # Of which the paper has no counterpart.
-OURS = frozenset(ALSO_READ | SMALL | VARIANTS | STRESS) | {name for name in TEXT if "dit" in name or "lines" in name}
+OURS = frozenset(ALSO_READ | SMALL | VARIANTS | STRESS) | {name for name in TEXT if "dit" in name}
 
 
 def make(name: str, tier: str = "laptop", seed: int = 0, **changes) -> Experiment:

@@ -53,6 +53,7 @@ class Experiment:
     measure_at  steps at which outcomes are measured;  keep  those of them whose weights are kept
     probing     how locality is measured, at the same steps and before training; None for not at all
     also        other ways of sampling the trained network
+    shown       samples whose pixels are kept, of those that are counted
     """
 
     name: str
@@ -72,8 +73,11 @@ class Experiment:
     sampling: Sampling = field(default_factory=Sampling)
     probing: Probing | None = None
     also: tuple[Sampling, ...] = ()
+    shown: int = 16
 
     def __post_init__(self):
+        if self.shown < 1:
+            raise ValueError(f"shown={self.shown}; allowed: at least 1")
         if self.tier not in TIERS:
             raise ValueError(f"unknown tier {self.tier!r}; known: {', '.join(TIERS)}")
         if self.rendering not in ("fresh", "fixed"):

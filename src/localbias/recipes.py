@@ -154,16 +154,20 @@ def words(kind: str, n_train: int) -> Recipe:
 
 
 def lines(kind: str, n_train: int) -> Recipe:
-    """English words in a proportional font, as the paper's (§6): each a picture as a whole, to be read by OCR."""
+    """English words in a proportional font, as the paper's (§6): each a picture as a whole, to be read by OCR.
+
+    The pixels of 100 samples are kept, of which the reader makes the counts. A token is as wide as a letter, and half as high.
+    """
 
     def build(name: str, tier: str, seed: int) -> Experiment:
         shared = dict(
             grammar=dict(name="lexicon", whole=True),
             renderer=dict(name="lines", image=[64, 64] if tier == "paper" else [16, 96]),
             n_train=n_train,
-            network=NETWORKS[kind][tier],
+            network=NETWORKS[kind][tier] | (dict(patch=8) if kind == "dit" and tier != "paper" else {}),
+            shown=16 if tier == "smoke" else 100,
         )
-        return _images(name, tier, seed, kind, paper_steps=TEXT_STEPS, **shared)
+        return _images(name, tier, seed, kind, TEXT_STEPS, on_x0=kind == "dit" and tier != "paper", **shared)
 
     return build
 

@@ -24,7 +24,6 @@ from localbias.training import State, auto_device, load_checkpoint, save_checkpo
 
 RUNS = record.FOLDER.parent / "runs"  # checkpoints of unfinished runs
 SAVE_EVERY = 60  # seconds
-SHOWN = 16  # samples whose pixels are kept
 LOSS_POINTS = 200
 
 
@@ -103,7 +102,7 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
     """Train to the end, measuring along the way. Arrays, with M = len(measure_at):
 
     step int [M] · counts int [M, 4] outcomes in the order of outcome.OUTCOMES · tokens int8 or int16 [M, samples, L] ·
-    samples uint8 [M, 16, *shape], −1 … 1 as 0 … 255 · loss float32 [≤ 200], means over equal stretches of training ·
+    samples uint8 [M, shown, *shape], −1 … 1 as 0 … 255 · loss float32 [≤ 200], means over equal stretches of training ·
     seconds [] · weights.<step>.<parameter> float16 at the steps that are kept ·
     also int [A, 4] outcomes after the last step, one row for each other way of sampling ·
     with probing, those of `Probe`: `along` with a first axis [1 + M], before training and at the measured steps
@@ -145,7 +144,7 @@ def _measure(setup: Setup, probe: Probe | None, state: State, arrays: dict[str, 
     signals = setup.sample(denoiser, next(denoiser.parameters()).device)
     tokens = setup.decoder(signals).cpu()
     counts = torch.from_numpy(outcome.tally(tokens, setup.grammar, setup.train_strings).counts)
-    pixels = ((signals[:SHOWN].cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pixels = ((signals[:setup.experiment.shown].cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     rows = {"step": torch.tensor(state.step), "counts": counts, "tokens": tokens.to(smallest_integer(len(setup.grammar.alphabet))), "samples": pixels}
     _append(arrays, rows | (probe.along(denoiser) if probe else {}))
     if state.step in setup.experiment.keep:
