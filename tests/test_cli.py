@@ -143,11 +143,15 @@ def test_verify_without_a_record(call, folder):
     assert not folder.exists()
 
 
-def test_notebooks_passes_on_whether_all_are_meant(call, monkeypatch):
+def test_notebooks_passes_on_which_are_meant(call, monkeypatch):
     asked = []
-    monkeypatch.setattr(chapters, "refresh", lambda force: asked.append(force))
-    assert call("notebooks")[0] == call("notebooks", "--force")[0] == 0
-    assert asked == [False, True]
+    monkeypatch.setattr(chapters, "refresh", lambda names, force: asked.append((names, force)))
+    assert call("notebooks")[0] == call("notebooks", "04_real_text", "--force")[0] == 0
+    assert asked == [(None, False), (["04_real_text"], True)]
+
+
+def test_notebooks_names_an_unknown_chapter(call):
+    assert re.match("localbias: no chapter '07_none'; there are: 01_", str(call("notebooks", "07_none")[0]))
 
 
 def test_help_names_the_commands(call):

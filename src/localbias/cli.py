@@ -70,11 +70,14 @@ def verify(names: Names, tier: Tier = "laptop", seed: Seeds = [0], device: Devic
 
 
 @app.command()
-def notebooks(force: Annotated[bool, typer.Option(help="Also those that are up to date.")] = False):
+def notebooks(
+    names: Annotated[list[str] | None, typer.Argument(help="Chapters, such as 04_real_text; all if none is named.")] = None,
+    force: Annotated[bool, typer.Option(help="Also those that are up to date.")] = False,
+):
     """Bring the chapters in book/notebooks up to date with their sources and records."""
     from localbias import chapters
 
-    chapters.refresh(force=force)
+    chapters.refresh(names or None, force=force)
 
 
 def _chosen(names: list[str], tier: str) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from localbias import figures, probe
+from localbias.outcome import share_over_seeds
 from localbias.products import mean_ratio
 from localbias.record import Record
 from localbias.reference import NAMES
@@ -91,14 +92,15 @@ def ends(bars: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
 
 
 def kinds(panels: Mapping[str, tuple[Sequence[int], np.ndarray]], names: Sequence[str]) -> Figure:
-    """Shares of kinds along training, lines the mean over seeds, bands their range: title -> (steps, counts [seeds, M, kinds])."""
+    """Shares of kinds along training with `outcome.share_over_seeds`' intervals: title -> (steps, counts [seeds, M, kinds])."""
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.1), sharey=True, squeeze=False)
     colours = [figures.COLOURS[name] for name in figures.OUTCOMES]
     for axis, (title, (steps, counts)) in zip(axes[0], panels.items()):
-        shares = counts / counts.sum(-1, keepdims=True)
+        n = counts.sum(-1).T
         for k, (name, colour, marker) in enumerate(zip(names, colours, figures.MARKERS.values())):
-            axis.plot(steps, shares[..., k].mean(0), color=colour, marker=marker, label=name)
-            axis.fill_between(steps, shares[..., k].min(0), shares[..., k].max(0), color=colour, alpha=0.18, linewidth=0)
+            mean, low, high = np.transpose([share_over_seeds(count, all_) for count, all_ in zip(counts[..., k].T, n)])
+            axis.plot(steps, mean, color=colour, marker=marker, label=name)
+            axis.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
         axis.set(title=title, ylim=(-0.02, 1.02))
         figures.step_axis(axis, steps)
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
