@@ -61,7 +61,7 @@ def test_the_middle_is_that_of_the_advance():
 
 
 @pytest.mark.parametrize("height, width", [(8, 4), (16, 16), (32, 8), (64, 64)])
-@pytest.mark.parametrize("character", ["(", ")", "a", "M"])
+@pytest.mark.parametrize("character", ["(", ")", "a", "M", "g", "Q", "_"])
 def test_filling_is_as_large_as_fits_and_centred(character, height, width):
     rim = max(1, round(min(height, width) / 10))
     first_row, last_row, first_column, last_column = inked(filling(character, height, width))

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import torch
 from matplotlib import font_manager
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from localbias import assets
@@ -53,12 +53,12 @@ def filling(character: str, height: int, width: int) -> Tensor:
     font = face("mono", 1000)
     left, top, right, bottom = font.getmask(character).getbbox()  # the ink; font.getbbox counts the advance too
     scale = FINE * min((width - 2 * rim) / (right - left), (height - 2 * rim) / (bottom - top))
-    canvas = Image.new("L", (width * FINE, height * FINE))
-    middle = canvas.width / 2, canvas.height / 2
-    ImageDraw.Draw(canvas).text(middle, character, fill=255, font=font.font_variant(size=1000 * scale), anchor="mm")
-    box = canvas.getbbox()  # centred exactly: a font's own middle is not that of its ink
-    canvas = ImageChops.offset(canvas, (canvas.width - box[0] - box[2]) // 2, (canvas.height - box[1] - box[3]) // 2)
-    return _averaged(canvas, height, width)
+    wide, high = width * FINE, height * FINE
+    canvas = Image.new("L", (2 * wide, 2 * high))  # room for ink that lies off the font's own middle, as a "g"'s
+    ImageDraw.Draw(canvas).text((wide, high), character, fill=255, font=font.font_variant(size=1000 * scale), anchor="mm")
+    left, top, right, bottom = canvas.getbbox()
+    x, y = wide // 2 - (2 * wide - left - right) // 2, high // 2 - (2 * high - top - bottom) // 2  # the ink in the middle
+    return _averaged(canvas.crop((x, y, x + wide, y + high)), height, width)
 
 
 def _averaged(canvas: Image.Image, height: int, width: int) -> Tensor:
