@@ -229,6 +229,15 @@ figures_text.ratios({f"{title}\nby {name}": ({f"{setting:g}": records for settin
                      for title, by in stress.items() for k, name in enumerate(("|I|", "ρ"))})
 plt.show()
 
+# %% [markdown]
+# And is it only a matter of time? The check of three once more, in a training four times as long, beside the check of two.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Glyphs, DiT: a check of two symbols, and one of three in a training four times as long. Top: what comes out. Middle: how locally the first symbol is made. Bottom: how far the network's prediction is from each exact denoiser's. Lines are means over the seeds, bands their range."}, "image": {"alt": "Outcomes, local dependency ratio and distances from exact denoisers along training for checks of two and of three symbols"}}
+LONG = {"a check of two": ("check-2-dit", 5), "a check of three, four times as long": ("check-3-dit-long", 3)}
+long = {title: (recorded(name, seeds), 0.3 if tier == "smoke" else 0.7) for title, (name, seeds) in LONG.items()}
+figures_ldr.along_training(long)
+plt.show()
+
 # %% tags=["hide-input"]
 def when(steps):
     return ", ".join("–" if np.isinf(step) else f"{step:,.0f}" for step in steps)
