@@ -145,6 +145,7 @@ def test_a_committed_record_is_whole_and_of_the_catalogue(name):
     assert found.origin["key"] == current.key, f"{name} has a configuration that the catalogue no longer has"
     assert run.find(current) == found
     assert (found.arrays["counts"].sum(1) == current.sampling.samples).all()
+    assert found.origin["data_sha256"] == Setup(current).data_hash(), f"{name} was trained on other pictures than are drawn now"
     if current.keep:
         assert found.weights.exists()
 

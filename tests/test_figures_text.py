@@ -59,6 +59,9 @@ def test_kinds_are_shares_of_each_steps_samples():
     counts = np.array([[[8, 2, 0, 0], [0, 5, 5, 0]], [[10, 0, 0, 0], [0, 1, 9, 0]]])
     (axis,) = figures_text.kinds({"words": ([10, 20], counts)}, ("fuzzy", "misspelt", "seen", "other")).axes
     np.testing.assert_allclose(axis.lines[1].get_ydata(), [0.1, 0.3])
+    assert len({line.get_color() for line in axis.lines}) == 4
+    low, high = (side(band.get_paths()[0].vertices[:, 1]) for band in [axis.collections[1]] for side in (np.min, np.max))
+    assert low <= 0 and high >= 0.5  # the seeds' range at least
     assert axis.lines[2].get_label() == "seen"
     assert axis.lines[0].get_color() == figures.COLOURS["invalid"]
 

@@ -87,6 +87,30 @@ def test_marginals_by_counting(law):
     torch.testing.assert_close(law.probabilities.sum(), torch.tensor(1.0, dtype=torch.float64))
 
 
+def test_membership_of_long_strings_of_many_symbols():
+    """In base 32 a string of 14 symbols is a number beyond 64 bits, whose first digits would be lost."""
+
+    class Own(Grammar):
+        alphabet, length, support = tuple(map(chr, range(65, 97))), 14, torch.arange(14)[None]
+
+    other = torch.cat([torch.tensor([[31]]), Own.support[:, 1:]], 1)
+    assert Own().is_valid(torch.stack([Own.support, other])).tolist() == [[True], [False]]
+
+
+def test_independent_probability_is_of_readable_strings():
+    for symbol in (-1, 2):
+        with pytest.raises(ValueError, match=f"symbols.* {symbol}.*; the alphabet has 0 to 1"):
+            Parity(4).independent_probability(torch.tensor([[symbol, 0, 0, 0]]))
+
+
+@pytest.mark.parametrize("order", [3, 4, 8])
+def test_a_correlated_pair_brings_another(order):
+    law = Check(8, order, 0.4)
+    signs = 1 - 2 * law.support.double()
+    assert law.probabilities @ signs[:, :2].prod(1) == pytest.approx(0.4)
+    assert law.probabilities @ signs[:, 2:order].prod(1) == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize("law", SMALL, ids=repr)
 def test_information_by_counting(law):
     def entropy(items):
@@ -220,6 +244,12 @@ def test_make_builds_by_name():
         (lambda: Lexicon(("a", " be")), "without blanks around"),
         (lambda: Lexicon(("a", "bee"), cells=2), "cells=2.*from 3"),
         (lambda: Lexicon(("a", "bee"), whole=True, cells=3), "cells=3.*None for whole words"),
+        (lambda: Lexicon(("a", "b?")), r"line breaks and '\?'"),
+        (lambda: Lexicon(("a", "b\nc")), "line breaks"),
+        (lambda: Lexicon(("a", 3)), "3.*distinct words"),
+        (lambda: Parity(8.0), r"length=8\.0.*from 2 to 23"),
+        (lambda: Check(8, 2.5), r"order=2\.5"),
+        (lambda: Characters(2.5), r"count=2\.5"),
         (lambda: Characters(0), "count=0.*1 to 3000"),
         (lambda: Characters(3001), "count=3001.*1 to 3000"),
     ],

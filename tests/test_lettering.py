@@ -71,6 +71,10 @@ def test_filling_is_as_large_as_fits_and_centred(character, height, width):
     assert abs(margins[0] - margins[1]) <= 1 and abs(margins[2] - margins[3]) <= 1
 
 
+def test_a_blank_is_background():
+    assert torch.equal(filling(" ", 8, 5), torch.full((8, 5), -1.0))
+
+
 def test_faces_are_kept_and_others_unknown():
     assert face("mono", 12.5) is face("mono", 12.5)
     assert [face(name, 100).getname()[0] for name in FACES] == ["DejaVu Sans Mono", "DejaVu Sans", "Companion Kai 3000"]

@@ -29,6 +29,10 @@ def test_words_are_read(height, width):
     assert ocr.read(Lines((16, 96), SOME)(law.support[:3])) == list(law.entries[:3])
 
 
+def test_specks_beside_a_word_are_no_letters():
+    assert ocr.read(pictures(["nation.", "- other", "*"])) == ["nation", "other", ""]
+
+
 def test_misspelt_words_stay_misspelt():
     wrong = ocr.misspell(SOME)
     found = ocr.read(pictures(wrong), confidence=0)
@@ -66,7 +70,7 @@ def test_what_shows_no_word_is_refused():
 def test_signals_beyond_the_range_and_of_other_types():
     clean = pictures(SOME[:5])
     found = ocr.read(clean)
-    assert ocr.read(3 * clean) != [""] * 5 and ocr.read(clean.double()) == ocr.read(clean.requires_grad_()) == found
+    assert ocr.read(3 * clean).count("") <= 1 and ocr.read(clean.double()) == ocr.read(clean.requires_grad_()) == found
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 96), (2, 3, 16, 96), (16, 96)])

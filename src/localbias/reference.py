@@ -148,16 +148,18 @@ def train(
     exemplars  None for fresh rendering (each exposure draws from the pool), or int [n, L] for fixed (the one image that
                each string is always shown as);  weights  how often each is drawn, [n] that sum to 1; None: all alike
 
-    ValueError for strings that the renderer cannot show and for exemplars that its pool does not hold.
+    ValueError for strings that the renderer cannot show, exemplars that its pool does not hold, and other weights.
     """
     letters, pool = _letters(strings, renderer, exemplars)
     n = len(letters)
     weights = torch.full((n,), 1 / n, dtype=torch.float64) if weights is None else weights
+    if weights.shape != (n,) or (weights < 0).any() or abs(weights.sum() - 1) > 1e-9:
+        raise ValueError(f"weights {tuple(weights.shape)} that sum to {weights.sum():g}; allowed: ({n},), not below 0, sum 1")
     return Strings(letters, weights, pool, renderer, schedule)
 
 
 def patches(strings: Tensor, renderer: Renderer, schedule: Schedule, exemplars: Tensor | None = None) -> Cells:
-    """Each cell from what the training set shows there, independent of the others. Arguments as for `train`.
+    """Each cell from what the training set shows there, independent of the others. Arguments as for `train`, without weights.
 
     fresh: the cell's symbol frequencies × pool;  fixed: the images seen in that cell, as often as they are.
     """

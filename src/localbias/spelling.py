@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from localbias import assets
+from localbias.grammar.law import UNREADABLE
 
 KINDS = ("fuzzy", "misspelt", "in the training set", "another English word")
-UNREADABLE = "?"  # as `Grammar.text` writes an unreadable symbol
 
 
 @cache

@@ -7,6 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+UNREADABLE = "?"  # how `text` writes a symbol that could not be read
+
 
 @dataclass(frozen=True)
 class Grammar:
@@ -41,8 +43,10 @@ class Grammar:
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:
         """The rule itself, for tokens [..., L] of the alphabet: here, to be in the support. Parity and others know faster ways."""
-        place = len(self.alphabet) ** torch.arange(self.length - 1, -1, -1)
-        return torch.isin((tokens.clamp_min(0) * place).sum(-1), (self.support * place).sum(-1))
+        # Sets of tuples: numbers in base K would overflow for long strings of many symbols.
+        valid = set(map(tuple, self.support.tolist()))
+        flat = tokens.reshape(-1, self.length).tolist()
+        return torch.tensor([tuple(string) in valid for string in flat], dtype=torch.bool).reshape(tokens.shape[:-1])
 
     def marginals(self) -> Tensor:
         """P(symbol i is k): float64 [L, K]."""
@@ -65,7 +69,10 @@ class Grammar:
         """Probability of strings [n, L] when every symbol is drawn from its own marginal: float64 [n].
 
         Summed over `support` it is the chance level of validity; over held-out strings, that of extrapolation.
+        ValueError for symbols outside the alphabet.
         """
+        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < len(self.alphabet):
+            raise ValueError(f"symbols {tokens.min()} to {tokens.max()}; the alphabet has 0 to {len(self.alphabet) - 1}")
         return self.marginals().log()[torch.arange(self.length), tokens].sum(-1).exp()
 
     def split(self, n_train: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -77,8 +84,8 @@ class Grammar:
         return self.support[order[:n_train]], self.support[order[n_train:]]
 
     def text(self, tokens: Tensor) -> list[str]:
-        """Strings [n, L] as people write them; an unreadable symbol (−1) is "?"."""
-        return ["".join("?" if k < 0 else self.alphabet[k] for k in row) for row in tokens.tolist()]
+        """Strings [n, L] as people write them; an unreadable symbol (−1) is `UNREADABLE`, "?"."""
+        return ["".join(UNREADABLE if k < 0 else self.alphabet[k] for k in row) for row in tokens.tolist()]
 
     def _one_hot(self) -> Tensor:
         return torch.nn.functional.one_hot(self.support, len(self.alphabet)).double()

@@ -39,7 +39,8 @@ class Check(Grammar):
     """One parity check: the signs of the first `order` parentheses multiply to +1, all others are free.
 
     Whatever the order there are 2^(L−1) valid strings, one bit of rule, and a chance of ½. `correlation` is E[x_1 x_2] of
-    the law, which is then ∝ 1 + correlation · x_1 x_2; it must be 0 for order 2, where x_1 x_2 is always +1.
+    the law, which is then ∝ 1 + correlation · x_1 x_2; it must be 0 for order 2, where x_1 x_2 is always +1. The product of
+    the other signs of the check then has that mean as well: a biased sign for order 3, a second pair for order 4.
     With order = L and no correlation it is Parity.
     """
 
@@ -50,7 +51,7 @@ class Check(Grammar):
 
     def __post_init__(self):
         _check_length(self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23")
-        if not 2 <= self.order <= self.length:
+        if not isinstance(self.order, int) or not 2 <= self.order <= self.length:
             raise ValueError(f"order={self.order}; allowed: 2 to length={self.length}")
         if not -1 < self.correlation < 1 or (self.correlation and self.order == 2):
             raise ValueError(f"correlation={self.correlation}; allowed: inside (−1, 1), and 0 for order 2")
@@ -116,5 +117,5 @@ def _append(words: Tensor, symbol: int) -> Tensor:
 
 
 def _check_length(grammar: Grammar, allowed: bool, what: str) -> None:
-    if not allowed:
+    if not isinstance(grammar.length, int) or not allowed:
         raise ValueError(f"{type(grammar).__name__} length={grammar.length}; allowed: {what}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from localbias import assets
-from localbias.grammar.law import Grammar
+from localbias.grammar.law import UNREADABLE, Grammar
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,11 @@ class Lexicon(Grammar):
     def __post_init__(self):
         if self.words != "english":
             words = () if isinstance(self.words, str) else tuple(self.words)
-            if not words or len(set(words)) < len(words) or not all(word and word == word.strip() for word in words):
-                raise ValueError(f"words={self.words!r}; allowed: 'english', or distinct words without blanks around them")
+            if not words or len(set(words)) < len(words) or not all(map(_is_word, words)):
+                raise ValueError(
+                    f"words={self.words!r}; allowed: 'english', or distinct words without blanks around them, "
+                    f"line breaks and {UNREADABLE!r}"
+                )
             object.__setattr__(self, "words", words)
         longest = max(map(len, self.entries))
         if self.cells is not None and (self.whole or self.cells < longest):
@@ -53,11 +56,6 @@ class Lexicon(Grammar):
         place = {letter: k for k, letter in enumerate(self.alphabet)}  # the blank sorts before all letters
         return torch.tensor([[place[letter] for letter in word.ljust(self.length)] for word in self.entries])
 
-    def _keeps_rule(self, tokens: Tensor) -> Tensor:
-        known = set(map(tuple, self.support.tolist()))
-        flat = tokens.reshape(-1, self.length).tolist()
-        return torch.tensor([tuple(string) in known for string in flat]).reshape(tokens.shape[:-1])
-
 
 @dataclass(frozen=True)
 class Characters(Grammar):
@@ -72,7 +70,7 @@ class Characters(Grammar):
     length = 4
 
     def __post_init__(self):
-        if not 1 <= self.count <= len(assets.characters()):
+        if not isinstance(self.count, int) or not 1 <= self.count <= len(assets.characters()):
             raise ValueError(f"count={self.count}; allowed: 1 to {len(assets.characters())}")
 
     @cached_property
@@ -93,3 +91,7 @@ class Characters(Grammar):
     def marginals(self) -> Tensor:
         own = torch.arange(4 * self.count) % 4 == torch.arange(4)[:, None]
         return own / own.sum(1, keepdim=True, dtype=torch.float64)
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and bool(word) and word == word.strip() and not {UNREADABLE, "\n"} & set(word)
