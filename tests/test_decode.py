@@ -338,3 +338,24 @@ def test_pictures_of_ones_own():
         decode.read(renderer, torch.zeros(3, 1, 2, 2))
     with pytest.raises(ValueError, match="distinct"):
         decode.PictureReader(Pictures(pool, (1, 2), torch.tensor([[0, 2], [0, 2]])))
+
+
+def test_known_pieces_by_hand():
+    """Two pictures of 4 × 4 in pieces of 2 × 2, one with ink top left, one bottom right."""
+    pictures = torch.full((2, 1, 4, 4), -1.0)
+    pictures[0, 0, :2, :2] = pictures[1, 0, 2:, 2:] = 1
+    both = torch.maximum(*pictures)[None]
+    moved = pictures[:1].roll(2, -1)  # known ink, where no picture has it
+    faint = both + 0.2
+    known, ink = decode.known_pieces(torch.cat([both, moved, faint, both + 0.4]), pictures, 2)
+    assert known.tolist() == [[True] * 4, [True, False, True, True], [True] * 4, [False] * 4]
+    assert ink.tolist() == [[True, False, False, True], [False, True, False, False]] + [[True, False, False, True]] * 2
+    assert not decode.known_pieces(both, pictures, 4)[0].any()  # as a whole it is no picture
+    assert decode.known_pieces(pictures, pictures, 4)[0].all()
+
+
+def test_known_pieces_of_other_shapes():
+    with pytest.raises(ValueError, match="size=3; allowed: what divides 4 and 4"):
+        decode.known_pieces(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), 3)
+    with pytest.raises(ValueError, match="alike but for B"):
+        decode.known_pieces(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 8, 4), 2)

@@ -76,10 +76,11 @@ for name, checked in (ORDERS | CORRELATIONS).items():
         recipes.parentheses(checked, "dit", 64, probing="check glyphs"),
         measure_at=(150, 300, 600, 1000, 1500, 2200, 3000, 4000, 5500, 8000),
     )
-# Four times as long: does a check of three end in glyphs as well?
-STRESS["check-3-dit-long"] = "dit", recipes.looked_at(
-    STRESS["check-3-dit"][1], measure_at=(600, 1500, 3000, 5500, 8000, 12_000, 16_000, 22_000, 32_000)
-)
+# Four times as long: do checks of three and four end in glyphs as well?
+for order in (3, 4):
+    STRESS[f"check-{order}-dit-long"] = "dit", recipes.looked_at(
+        STRESS[f"check-{order}-dit"][1], measure_at=(600, 1500, 3000, 5500, 8000, 12_000, 16_000, 22_000, 32_000)
+    )
 # Real text and the Dyck words between (§6, A.7.2, A.7.4): all 14 words of length 8, half of the longer ones.
 TEXT = {
     **{

@@ -115,6 +115,24 @@ class PictureReader:
         return strings[found[:, 0]].where(found >= 0, tokens)
 
 
+def known_pieces(signals: Tensor, pictures: Tensor, size: int, near: float = NEAR) -> tuple[Tensor, Tensor]:
+    """Which pieces of signals occur, in the same place, in some picture: what was put together, however small.
+
+    signals [B, 1, h, w] and pictures [n, 1, h, w] are cut into squares of `size` pixels, row by row: bool [B, h·w/size²]
+    twice, whether a piece is within `near` (root mean square a pixel) of that piece of a picture, and whether it has ink at
+    all (a pixel above 0), since a blank piece is known everywhere.
+
+    ValueError where `size` does not divide the sides, and for signals and pictures of different shapes.
+    """
+    if signals.ndim != 4 or signals.shape[1] != 1 or signals.shape[1:] != pictures.shape[1:]:
+        raise ValueError(f"signals {tuple(signals.shape)}, pictures {tuple(pictures.shape)}; allowed: [B, 1, h, w], alike but for B")
+    if any(side % size for side in signals.shape[2:]):
+        raise ValueError(f"size={size}; allowed: what divides {signals.shape[2]} and {signals.shape[3]}")
+    pieces, known = (nn.functional.unfold(images, size, stride=size).permute(2, 0, 1) for images in (signals, pictures))
+    away = torch.cdist(pieces, known).amin(-1) / size
+    return (away <= near).T, (pieces.amax(-1) > 0).T
+
+
 class DigitReader:
     """Reads digits with a network, and refuses where no digit has at least the probability `threshold`.
 

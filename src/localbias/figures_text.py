@@ -110,19 +110,18 @@ def kinds(panels: Mapping[str, tuple[Sequence[int], np.ndarray]], names: Sequenc
 
 
 def likeness(panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], label: str) -> Figure:
-    """A quantity of generated words along training, beside references: title -> name -> (x, y); without x, y is one level."""
+    """Quantities of what is generated along training, beside references: title -> name -> (x, y); without x, y is one level."""
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.2), sharey=True, squeeze=False)
     for axis, (title, series) in zip(axes[0], panels.items()):
-        levels = iter(figures.CYCLE[1:])
-        for name, (x, y) in series.items():
+        for (name, (x, y)), colour, marker in zip(series.items(), figures.CYCLE, "os^Dvp"):
             if not len(x):
-                axis.axhline(y[0], color=next(levels), linestyle="--", linewidth=1.4, label=name)
+                axis.axhline(y[0], color=colour, linestyle="--", linewidth=1.4, label=name)
             else:
-                axis.plot(x, y, "o-", color=figures.CYCLE[0], label=name)
+                axis.plot(x, y, color=colour, marker=marker, label=name)
                 figures.step_axis(axis, x)
         axis.set_title(title)
     axes[0, 0].set_ylabel(label)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
