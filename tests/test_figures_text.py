@@ -46,6 +46,9 @@ def test_escapes_mark_what_did_not_escape_at_the_end():
     points = [(line.get_marker(), sorted(line.get_ydata())) for line in axis.lines if len(line.get_ydata())]
     assert points == [("o", [100, 200]), ("o", [700]), ("^", [1000]), ("^", [300])]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["2", "8"]
+    figure = figures_text.escapes(dials | {"strength": {"scalars": {0.5: [10.0]}}}, {"scalars": 1000, "glyphs": 300})
+    (legend,) = figure.legends  # of both panels, though the last shows one rendering only
+    assert [text.get_text() for text in legend.get_texts()] == ["scalars", "glyphs", "not until the end"]
 
 
 def test_ends_pool_the_seeds():

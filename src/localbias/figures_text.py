@@ -72,9 +72,9 @@ def escapes(dials: Mapping[str, Mapping[str, Mapping[float, Sequence[float]]]], 
         axis.set_xticks(range(len(settings)), [f"{setting:g}" for setting in settings])
         axis.set(xlabel=dial, yscale="log")
     axes[0, 0].set_ylabel("training steps until escape")
-    handles, labels = axis.get_legend_handles_labels()
+    handles, labels = max((axis.get_legend_handles_labels() for axis in axes[0]), key=lambda found: len(found[1]))
     handles.append(plt.Line2D([], [], color="#444444", marker="^", markerfacecolor="none", linestyle="none"))
-    figure.legend(handles, [*labels, "not until the end"], loc="outside lower center", ncols=3)
+    figure.legend(handles, [*labels, "not until the end"], loc="outside lower center", ncols=4)
     return figure
 
 
