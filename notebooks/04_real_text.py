@@ -320,7 +320,8 @@ def trained_words(record):
     return [text.rstrip() for text in setup.grammar.text(setup.train_strings)]
 
 def kind_counts(record):
-    found = [spelling.classify(texts(tokens), trained_words(record)) for tokens in record.arrays["tokens"]]
+    trained = trained_words(record)
+    found = [spelling.classify(texts(tokens), trained) for tokens in record.arrays["tokens"]]
     return np.array([[kinds.count(kind) for kind in spelling.KINDS] for kinds in found])
 
 by_kind = {title: (records[0].arrays["step"], np.stack([kind_counts(r) for r in records])) for title, (records, _) in words.items()}
@@ -409,7 +410,7 @@ def ocr_texts(record):
 
 in_lines = {"30 words": recorded("lines-dit-30"), "the whole list": recorded("lines-dit-999")}
 read = {title: [ocr_texts(r) for r in tqdm(records, desc=f"Tesseract, {title}", unit="training")] for title, records in in_lines.items()}
-kinds_read = {title: [[spelling.classify(texts, trained_words(r)) for texts in by_step] for r, by_step in zip(records, read[title])] for title, records in in_lines.items()}
+kinds_read = {title: [[spelling.classify(texts, known) for texts in by_step] for known, by_step in zip(map(trained_words, records), read[title])] for title, records in in_lines.items()}
 counts_read = {title: np.array([[[kinds.count(kind) for kind in spelling.KINDS] for kinds in by_step] for by_step in by_seed]) for title, by_seed in kinds_read.items()}
 figures_text.kinds({title: (in_lines[title][0].arrays["step"], counts) for title, counts in counts_read.items()}, spelling.KINDS)
 plt.show()
