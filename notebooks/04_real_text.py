@@ -154,7 +154,7 @@ Markdown("At the end of training; means over the seeds, with the wider of their 
 # %% [markdown]
 # The hallucination phase is there: sharp parentheses, and for the longer words hardly more valid ones than chance would give. But it is brief, and for them it ends in the *rule*: the network comes to draw words that
 # it has never seen, two in five of its samples, and its prediction is nearer to the rule's than to the training set's. In all of chapter 1 nothing did that. (For L = 8 the rule and the training set are the same.) How local each
-# parenthesis is along the way is the paper's observation too (Figures 16 and 17). Here the ratio falls as the accuracy rises, to below the rule's own, and comes back towards it while the last mistakes go.
+# parenthesis is along the way is the paper's observation too (Figures 16 and 17). Here the ratio falls as the accuracy rises, to below the rule's own, and the shorter words' rises again a little while the last mistakes go.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Dyck words of length 12, the first seed: which symbol (row) listens to which (column) at √ᾱ = 0.7, after training, beside the exact denoisers; means over noised words."}, "image": {"alt": "Dependency matrices of the network, the marginals, the rule and the training set for Dyck words"}}
 record = dyck["Dyck, L = 12"][0][0]
@@ -451,7 +451,7 @@ plt.show()
 # But the network builds with smaller stones, so we cut its images into its own tokens, of 8 × 8 pixels: how many of those that have ink at all does some training character have in that very place? Real characters that
 # it was not trained on are the measure, for they share pieces with the others, too.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Share of the inked pieces of generated characters that some training character has in the same place, by the size of the pieces: a quarter, and a token of the DiT. The 16 kept images of each of three seeds. Dashed: the same share for the 300 characters that come next in frequency."}, "image": {"alt": "Shares of known quarters and known tokens along training for DiTs on 50 and 300 characters and an MLP on 50, beside those of other real characters"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Share of the inked pieces of generated characters that some training character has in the same place, by the size of the pieces: a quarter, and a token of the DiT. The 16 kept images of each of three seeds. Dashed: the same share for others, the 300 characters that come next in frequency."}, "image": {"alt": "Shares of known quarters and known tokens along training for DiTs on 50 and 300 characters and an MLP on 50, beside those of other real characters"}}
 def known_shares(records, size):
     pooled = []
     for r in records:
@@ -466,9 +466,9 @@ def among_others(record, size):
     known, ink = decode.known_pieces(every(grammar.Characters(n + 300).support[n:]), setup.renderer(setup.train_strings), size)
     return known[ink].float().mean().item()
 
-sizes = {"quarters, 16 × 16 pixels": 16, "tokens, 8 × 8 pixels": 8}
+sizes = {"quarters (16 × 16)": 16, "tokens (8 × 8)": 8}
 figures_text.likeness({title: {name: (records[0].arrays["step"], known_shares(records, size)) for name, size in sizes.items()}
-                       | {f"{name}, other characters": ([], [among_others(records[0], size)]) for name, size in sizes.items()}
+                       | {f"{name.split()[0]} of others": ([], [among_others(records[0], size)]) for name, size in sizes.items()}
                        for title, (records, _) in characters.items()}, "share of inked pieces known")
 plt.show()
 
