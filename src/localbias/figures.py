@@ -171,13 +171,13 @@ def show_signals(signals: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def outcome_legend(figure: Figure) -> None:
-    """The outcomes' colours and markers, below the figure."""
+def outcome_legend(figure: Figure, side: str = "lower") -> None:
+    """The outcomes' colours and markers, below the figure or above it ("upper")."""
     handles = [
         plt.Line2D([], [], color=colour, marker=MARKERS[name], linestyle="none", label=name)
         for name, colour in COLOURS.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc=f"outside {side} center", ncols=len(handles))
 
 
 def decoding(tables: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:

@@ -80,8 +80,7 @@ def along_training(columns: Mapping[str, tuple[Sequence[Record], float]], chance
         column[2].set(yscale="log", xlabel="training step")
     for axis, label in zip(axes[:, 0], ("share of samples", "LDR of x̂0", "mean squared distance of x̂0\nfrom each reference's")):
         axis.set_ylabel(label)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    axes[0, -1].legend(handles, labels, fontsize=7.5, loc="center left", bbox_to_anchor=(0, 0.6))
+    figures.outcome_legend(figure, "upper")
     _legend(figure, axes[1, 0])
     return figure
 
