@@ -75,7 +75,7 @@ plt.show()
 # ## Where the rule matters
 #
 # As in chapter 2, first the exact denoisers: at which noise levels does it pay to know the words, and how locally would a perfect model then work?
-# For text the band is wide and reaches far into the noise: pairs of letters are correlated, and correlated pairs can be seen through more noise than a parity of eight.
+# For words the band is wide, for characters it lies deep in the noise: pairs of letters are correlated, and so are parts of a character, and correlated pairs can be seen through more noise than a parity of eight.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Exact denoisers of the whole lexicon, of 300 characters and of Dyck words: the mean LDR of x0 and of the noise (first letter, top left quarter, fourth parenthesis), and the loss of the marginals denoiser beyond the rule's. Shaded: where that is at least a tenth of its peak. Thin vertical line: the level that the paper probes for text, √ᾱ = 0.2."}, "image": {"alt": "Local dependency ratio of exact denoisers against the noise level for words, characters and Dyck words, and the loss that the rule saves"}}
 LEVELS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])[:: 4 if tier == "smoke" else 1]
@@ -89,7 +89,7 @@ plt.show()
 # %% tags=["hide-input"]
 Markdown("| rendering | √ᾱ at which the rule matters | most at |\n|---|---|---|\n" + "\n".join(
     f"| {title} | {panel['band'][0]:.2f} to {panel['band'][1]:.2f} | {LEVELS[panel['gap'].argmax()]:g} |" for title, panel in exact.items())
-    + "\n\nThe paper probes text at 0.2, as the level that decides the content.")
+    + "\n\nThe paper probes text at 0.2, as the level that decides the content: it is at the noisy end of the words' band.")
 
 # %% [markdown]
 # ## Reading what came out
@@ -152,9 +152,9 @@ Markdown("At the end of training; means over the seeds, with the wider of their 
     for length, (title, (records, level)) in zip((8, 12, 16), dyck.items())))
 
 # %% [markdown]
-# The hallucination phase is there: sharp parentheses, and for the longer words hardly more valid ones than chance would give. But it is brief, and for them it ends in the *rule*: the network comes to draw words that
+# The hallucination phase is there: sharp parentheses, and for the longer words few more valid ones than chance would give. But it is brief, and for them it ends in the *rule*: the network comes to draw words that
 # it has never seen, two in five of its samples, and its prediction is nearer to the rule's than to the training set's. In all of chapter 1 nothing did that. (For L = 8 the rule and the training set are the same.) How local each
-# parenthesis is along the way is the paper's observation too (Figures 16 and 17). Here the ratio falls as the accuracy rises, to below the rule's own, and the shorter words' rises again a little while the last mistakes go.
+# parenthesis is along the way is the paper's observation too (Figures 16 and 17). Here the ratio falls as the accuracy rises, to below the rule's own, and for L = 8 and 12 it rises again a little while the last mistakes go.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Dyck words of length 12, the first seed: which symbol (row) listens to which (column) at √ᾱ = 0.7, after training, beside the exact denoisers; means over noised words."}, "image": {"alt": "Dependency matrices of the network, the marginals, the rule and the training set for Dyck words"}}
 record = dyck["Dyck, L = 12"][0][0]
@@ -165,7 +165,7 @@ plt.show()
 # %% [markdown]
 # ### Why is it easier?
 #
-# Because one needs not look at everything at once. The figure asks of each rule: if I know some of the other symbols, how many bits does that tell me about this one? For parity the answer is *nothing*, until the last of them is known.
+# Because one need not look at everything at once. The figure asks of each rule: if I know some of the other symbols, how many bits does that tell me about this one? For parity the answer is *nothing*, until the last of them is known.
 # Each parenthesis that is seen of a Dyck word tells a little.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Bits that m of the other symbols tell about one, the mean over all choices of the m; of a Dyck word one in the middle, of a check one of its members. Computed by enumeration."}, "image": {"alt": "For parity the curve is zero until all others are known; for Dyck words and checks of few symbols it rises earlier"}}
@@ -274,12 +274,12 @@ if tier != "smoke" and seed == 0:
 # With one symbol more in the check any two symbols are independent, and in the same time all five seeds stay at chance, at a ratio of 1; so do those with longer checks. Chapter 3 said so of a much simpler network: of three signs that
 # depend on each other only together, a neuron on the axis feels *nothing*; a pair it feels from the first step.
 #
-# **But nothing is not for ever.** In a training four times as long the check of three stands on the same plateau for half of the time or longer, and then leaves it, in two of three seeds to the end and in the third on the way; and it goes where the pair went, into the
-# rule, with a third and more of the samples valid and never seen. That of four stays there to the end. So it was with the flow of chapter 3, whose second stair had an end for every $d$ that we could follow so far, and a later one for each further sign. Hallucination here is no fixed
+# **But nothing is not for ever.** In a training four times as long the check of three stands on the same plateau for about half of the time or longer, and then leaves it: two of three seeds escape, the third is on its way. And it goes where the pair went, if less
+# evenly: in those two a third and more of the samples are valid and were never seen, and the prediction comes to be nearest to the rule's. That of four stays there to the end. So it was with the flow of chapter 3, whose second stair had an end for every $d$ that we could follow so far, and a later one for each further sign. Hallucination here is no fixed
 # point. It is a plateau whose length grows steeply with the order, and a network that is stopped on it looks as if it could not do otherwise.
 #
 # **The dense MLP on scalars has a softer line.** Up to four symbols it has no hallucination phase at all: by the time that most of its samples are readable they keep the rule. From there on the phase grows
-# steeply with the order, as the time does that chapter 3's flow takes to leave the univariate function. The order also decides *how* it ends. For a pair about a
+# with the order, as does the time that chapter 3's flow takes to leave the univariate function. The order also decides *how* it ends. For a pair about a
 # fifth of the samples at the end are valid and were never seen; for eight nearly none are. What looks like the end of hallucination is then the memory of 64 strings.
 #
 # **A correlated pair helps, if it is strong.** At ρ = 0.3 no difference can be seen in what comes out, at ρ = 0.9 the MLP escapes in about half the steps, and its ratio is lower from the beginning, as the exact rule's is. But two things come
@@ -297,7 +297,7 @@ words = {title: (recorded(name), 0.3 if tier == "smoke" else 0.5) for title, nam
 figures_ldr.along_training(words)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same starting noise along the training on 30 words, framed by outcome."}, "image": {"alt": "Generated words at five moments of training: blurs, then sharp letters in no word, then words"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same starting noise along the training on 30 words, framed by outcome: grey where any of the 14 cells cannot be read."}, "image": {"alt": "Generated words at five moments of training: blurs, then sharp letters in no word, then words"}}
 record = words["30 words"][0][0]
 setup = Setup(made("words-dit-30"))
 rows = [0, 1] if tier == "smoke" else [2, 3, 4, 5, 6]
@@ -345,7 +345,7 @@ plt.show()
 # Between *every letter for itself* and *the list by heart* stand the models in which a letter knows the one before it, or the two before it. They have exact denoisers as well, so they can be asked the same question as the others:
 # how far is the network's $\hat{x}_0$ from theirs? And what it draws can be compared with what they draw: how many of the pairs and triples of neighbouring letters occur in some word of the list at all?
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The network on the whole list. Share of the pairs (left) and of the triples (right) of neighbouring letters that occur in some word of the list, in its readable samples along training, all seeds together; dashed: in samples of the letter models, of which each knows all windows of its own length by construction."}, "image": {"alt": "Shares of known pairs and triples of letters along training between those of the marginals and of letter models of order one and two"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The network on the whole list. Share of the pairs (left) and of the triples (right) of neighbouring letters that occur in some word of the list, in its readable samples along training, all seeds together; dashed: in samples of the letter models, of which the one that looks one letter back knows all pairs by construction, and the one that looks two back all triples as well."}, "image": {"alt": "Shares of known pairs and triples of letters along training between those of the marginals and of letter models of order one and two"}}
 listed = grammar.Lexicon()
 models = {"marginals": 0, "one letter before": 1, "two letters before": 2}
 generator = torch.Generator().manual_seed(seed)
@@ -415,7 +415,7 @@ counts_read = {title: np.array([[[kinds.count(kind) for kind in spelling.KINDS] 
 figures_text.kinds({title: (in_lines[title][0].arrays["step"], counts) for title, counts in counts_read.items()}, spelling.KINDS)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Generated words in a proportional font that Tesseract reads and that are no words: of the network on 30 words at the step with most of them, and of the network on the whole list at its end."}, "image": {"alt": "Sixteen generated images of misspelt words with the text read from each below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Generated words in a proportional font that Tesseract reads and that are no words: of the network on 30 words at the step with most of them (first two rows), and of the network on the whole list at its end."}, "image": {"alt": "Sixteen generated images of misspelt words with the text read from each below"}}
 def misspelt(title, step, count):
     images, texts = in_lines[title][0].arrays["samples"][step], read[title][0][step]
     return [(image[0] / 127.5 - 1, f"“{text}”") for image, text, kind in zip(images, texts, kinds_read[title][0][step]) if kind == "misspelt"][:count]
@@ -425,9 +425,9 @@ chosen and figures_text.captioned(*zip(*chosen), 4)
 plt.show()
 
 # %% [markdown]
-# It is the same story without places for the letters: 30 words go from blurs through misspelt words to the training set, and on the whole list the misspelt words are as far as it comes. The pictures show
-# how words are misspelt: parts of several words of about the same length, joined where they happen to stand. (That a few samples of the first steps count as English is the reader's doing, who finds an "a" or an "o" in a blur.
-# And as it misreads some clean words, too, a few percent of misspelt words at the end may be its own.)
+# Without places for the letters it is much the same story: 30 words go from blurs through misspelt words to the training set. On the whole list three in four images are still unreadable at the end, and most of the others are misspelt. The pictures show
+# how: parts of several words of about the same length, joined where they happen to stand. (That a few samples of the first steps count as English is the reader's doing, who finds an "a" or an "o" in a blur.
+# And as it misreads some clean words, too, some of the misspelt ones at the end may be its own.)
 #
 # ## Characters
 #
@@ -473,8 +473,9 @@ figures_text.likeness({title: {name: (records[0].arrays["step"], known_shares(re
 plt.show()
 
 # %% [markdown]
-# Token by token the DiT comes to draw what it was shown, long before any quarter is right: on 50 characters clearly more of its tokens are known than of real characters that it never saw. On 300 characters it stays there, in our time:
-# its tokens look like those of a character, its quarters do not even do that. This is the paper's hallucination, at the size of what the network sees at once. The MLP has no such phase. Its pieces become known when its characters do.
+# Token by token the DiT comes to draw what it was shown while few of its quarters are right: on 50 characters, in the middle of the training, clearly more of its tokens are known than of real characters that it never saw. On 300 characters it has not
+# come so far when the training ends: its tokens are as familiar as those of real characters, its quarters less so. This is the paper's hallucination, at the size of what the network takes in at once. The MLP has no such phase. After its first blurs
+# its pieces become known when its characters do.
 #
 # ### Where does it look?
 #
@@ -502,11 +503,11 @@ slider(looking("words", words["30 words"][0], words["30 words"][1]), "training o
 #
 # ## What to take along
 #
-# - **Correlation doesn't spare a model the hallucinations.** Words and Dyck words pass through sharp symbols in wrong company, at a ratio near 1, and nearest to the marginals. Characters do so in pieces the size of the network's tokens.
+# - **Correlation doesn't spare a model the hallucinations.** Words and Dyck words come to sharp symbols in wrong company, at a ratio near 1, and nearest to the marginals. Characters do so in pieces the size of the network's tokens, at a ratio that has begun to fall.
 # - **It decides how they end.** In the DiT Dyck words and a check of two symbols end in the rule, with two in five samples valid and never seen before. Words and characters have no rule to be found: 50 characters end in the training
 #   set, 30 words are on their way there, and longer lists come to neither in our time. For a check of three the DiT needs several times as long as for a pair, and of four we have not seen the end.
-# - **The ratio tells the end, not its kind.** It falls alike when a network learns a rule and when it learns a list. The held-out strings tell which; so do the exact denoisers beside it, where the noised signals are
+# - **A falling ratio says that a network has begun to look around, not what it will see.** It falls alike on the way to a rule and to a list, and where no more than a pair or the shape of strokes is learned. The held-out strings tell which; so do the exact denoisers beside it, where the noised signals are
 #   such as the network has learned to denoise. (The network on 30 words is probed with words of the whole list, most of which it never saw: there it stays nearest to the marginals while a third of its samples are training words.)
-# - **A dense network is another matter.** The MLP on characters goes from blurs to memory with nothing in between, and begins below the ratio where the others end, where a network begins that looks everywhere alike.
+# - **A dense network is another matter.** The MLP on characters goes from blurs to memory with nothing in between, and its ratio begins below the one where the others end, near that of a network which listens to all pixels alike.
 # - **Count with care.** What counts as hallucination depends on the reader: letters are fine; of characters, quarters are too coarse for a network that recombines smaller pieces; and a text
 #   recogniser must be kept from correcting what it reads.

@@ -355,7 +355,10 @@ def test_known_pieces_by_hand():
 
 
 def test_known_pieces_of_other_shapes():
-    with pytest.raises(ValueError, match="size=3; allowed: what divides 4 and 4"):
-        decode.known_pieces(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), 3)
+    for size in (3, 0, -2, 2.0):
+        with pytest.raises(ValueError, match=f"size={size}; allowed: what divides 4 and 4"):
+            decode.known_pieces(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), size)
+    with pytest.raises(ValueError, match="no pictures"):
+        decode.known_pieces(torch.zeros(1, 1, 4, 4), torch.zeros(0, 1, 4, 4), 2)
     with pytest.raises(ValueError, match="alike but for B"):
         decode.known_pieces(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 8, 4), 2)

@@ -183,6 +183,8 @@ def test_make_builds_by_name():
         (lambda: Glyphs((3, 3), (64, 64)), r"\(64, 64\).*\(3, 3\)"),
         (lambda: Glyphs((0, 4), (64, 64)), r"\(0, 4\)"),
         (lambda: Glyphs((2, 2), (4, 4)), "2×2"),
+        (lambda: Glyphs((1, 2), (8, 16), ("ab", "c")), "'ab'.*distinct single"),
+        (lambda: Glyphs((1, 2), (8, 16), ("a", "a")), "distinct single"),
         (lambda: Digits(27), "size=27"),
         (lambda: Digits(8), "size=8"),
         (lambda: Digits(exemplars=0), "exemplars=0.*1000"),

@@ -77,7 +77,8 @@ def notebooks(
     """Bring the chapters in book/notebooks up to date with their sources and records."""
     from localbias import chapters
 
-    chapters.refresh(names or None, force=force)
+    if not chapters.refresh(names or None, force=force):
+        typer.echo("the chapters are up to date")
 
 
 def _chosen(names: list[str], tier: str) -> list[str]:

@@ -122,11 +122,13 @@ def known_pieces(signals: Tensor, pictures: Tensor, size: int, near: float = NEA
     twice, whether a piece is within `near` (root mean square a pixel) of that piece of a picture, and whether it has ink at
     all (a pixel above 0), since a blank piece is known everywhere.
 
-    ValueError where `size` does not divide the sides, and for signals and pictures of different shapes.
+    ValueError where `size` does not divide the sides, for signals and pictures of different shapes, and for no pictures.
     """
     if signals.ndim != 4 or signals.shape[1] != 1 or signals.shape[1:] != pictures.shape[1:]:
         raise ValueError(f"signals {tuple(signals.shape)}, pictures {tuple(pictures.shape)}; allowed: [B, 1, h, w], alike but for B")
-    if any(side % size for side in signals.shape[2:]):
+    if not len(pictures):
+        raise ValueError("no pictures to compare with; allowed: at least one")
+    if not isinstance(size, int) or size < 1 or any(side % size for side in signals.shape[2:]):
         raise ValueError(f"size={size}; allowed: what divides {signals.shape[2]} and {signals.shape[3]}")
     pieces, known = (nn.functional.unfold(images, size, stride=size).permute(2, 0, 1) for images in (signals, pictures))
     away = torch.cdist(pieces, known).amin(-1) / size

@@ -78,11 +78,14 @@ class Scalars(Renderer):
 class Glyphs(Renderer):
     """Characters of a font, one a cell: background −1, ink +1, edges between (§4.1: parentheses at 64×64).
 
-    grid    (rows, columns) of cells
-    image   (height, width) in pixels, a multiple of the grid
+    grid      (rows, columns) of cells
+    image     (height, width) in pixels, a multiple of the grid
+    alphabet  distinct characters of DejaVu Sans Mono, one a symbol
     """
 
     def __init__(self, grid: tuple[int, int], image: tuple[int, int], alphabet: tuple[str, ...] = ("(", ")")):
+        if len(set(alphabet)) < len(alphabet) or any(len(character) != 1 for character in alphabet):
+            raise ValueError(f"alphabet={alphabet!r}; allowed: distinct single characters")
         cell = _cell(grid, image, (8, 4))  # lower, "(" and ")" run together
         super().__init__(torch.stack([filling(character, *cell) for character in alphabet])[:, None], grid)
 
