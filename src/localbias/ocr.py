@@ -33,6 +33,8 @@ def read(signals: Tensor, confidence: float = CONFIDENCE) -> list[str]:
 
     confidence  the least of Tesseract's own, 0 to 100, that a reading needs; 0 takes all. A NaN is background.
 
+    What stands around a text and is neither letter, digit nor apostrophe is left out: a speck that was taken for a full stop.
+
     ImportError where Tesseract or its model is missing; ValueError for signals of another shape.
     """
     if signals.ndim != 4 or signals.shape[1] != 1:
