@@ -5,6 +5,7 @@ import os
 # For this process and the chapters' kernels. The networks here are small: more threads gain nothing, and on cores that
 # something else uses too they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "agg"  # no window is opened, whatever the machine
 
 
 def pytest_collection_modifyitems(items):

@@ -27,8 +27,10 @@ from tqdm import tqdm
 from localbias import networks
 from localbias.ldr import local_dependency_ratio
 
-NETWORKS = {"unet": {"width": 16, "mults": [1, 2, 4], "heads": 2, "head_width": 16},
-            "dit": {"patch": 8, "width": 96, "depth": 4, "heads": 4}}
+NETWORKS = {
+    "unet": {"width": 16, "mults": [1, 2, 4], "heads": 2, "head_width": 16},
+    "dit": {"patch": 8, "width": 96, "depth": 4, "heads": 4},
+}
 EXACT_SAMPLES = {"unet": 4, "dit": 150}  # an exact sample takes the UNet half a minute
 TOGETHER = {"unet": 1, "dit": 16}  # samples a call: about what is quickest on a CPU
 TIME = 300  # the step that the networks are told
@@ -65,7 +67,9 @@ def denoiser(kind: str, size: int) -> nn.Module:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.normal_(layer.bias)
     for block in getattr(network, "blocks", []):
-        block.qkv.weight.data *= 2  # or every patch listens to itself and a little to the mean of all: a ratio of 0.9
+        block.qkv.weight.data *= (
+            2  # or every patch listens to itself and a little to the mean of all: a ratio of 0.9
+        )
     return network.eval().requires_grad_(False)
 
 
@@ -76,7 +80,10 @@ def outputs(f: Callable, region: Tensor) -> Callable[[Tensor], Tensor]:
 
 def squares(jacobian: Tensor, region: Tensor) -> list[float]:
     """‖J_RR‖² and ‖J_R‖² of [|R|, *shape], added up in float64 without a copy in float64."""
-    return [torch.linalg.vector_norm(part, dtype=torch.float64).item() ** 2 for part in (jacobian[:, region], jacobian)]
+    return [
+        torch.linalg.vector_norm(part, dtype=torch.float64).item() ** 2
+        for part in (jacobian[:, region], jacobian)
+    ]
 
 
 def loop(f: Callable, x: Tensor, region: Tensor) -> list[float]:
@@ -97,7 +104,10 @@ def jacrev(f: Callable, x: Tensor, region: Tensor, chunk_size: int | None = None
 
 def jacobian(f: Callable, x: Tensor, region: Tensor, vectorize: bool = False) -> list[float]:
     with sdpa_kernel(SDPBackend.MATH):
-        return squares(torch.autograd.functional.jacobian(outputs(f, region), x[0], vectorize=vectorize), region)
+        return squares(
+            torch.autograd.functional.jacobian(outputs(f, region), x[0], vectorize=vectorize),
+            region,
+        )
 
 
 def ours(f: Callable, x: Tensor, region: Tensor, **options) -> list[float]:
@@ -113,7 +123,9 @@ def compiled(f: Callable, x: Tensor, region: Tensor, chunk: int = 16) -> list[fl
     inside = total = 0.0
     with sdpa_kernel(SDPBackend.MATH):
         for part in region.flatten().nonzero().split(chunk):
-            vectors = x.new_zeros(chunk, x.numel()).scatter_(1, part, 1)  # the last may be fewer: the others stay 0
+            vectors = x.new_zeros(chunk, x.numel()).scatter_(
+                1, part, 1
+            )  # the last may be fewer: the others stay 0
             g = pull(x, vectors.view(chunk, *x.shape))
             inside += g[:, :, region].double().square().sum().item()
             total += g.double().square().sum().item()
@@ -128,20 +140,29 @@ METHODS = {
     "torch.func.jacrev, chunk_size=64": lambda *given: jacrev(*given, chunk_size=64),
     "torch.func.jacrev, chunk_size=16": lambda *given: jacrev(*given, chunk_size=16),
     "torch.autograd.functional.jacobian": jacobian,
-    "torch.autograd.functional.jacobian, vectorize=True": lambda *given: jacobian(*given, vectorize=True),
+    "torch.autograd.functional.jacobian, vectorize=True": lambda *given: jacobian(
+        *given, vectorize=True
+    ),
 }
-COMPILED = {f"{OURS}, compiled network": ours, "torch.compile of 16 VJPs by torch.func.vmap": compiled}
+COMPILED = {
+    f"{OURS}, compiled network": ours,
+    "torch.compile of 16 VJPs by torch.func.vmap": compiled,
+}
 
 
 def estimates(f: Callable, x: Tensor, region: Tensor, probes: int, together: int) -> list[float]:
     generator = torch.Generator().manual_seed(1)
-    parts = [local_dependency_ratio(f, part, region, probes, generator) for part in x.split(together)]
+    parts = [
+        local_dependency_ratio(f, part, region, probes, generator) for part in x.split(together)
+    ]
     return torch.cat(parts).tolist()
 
 
 def peak() -> int:
     """The most bytes of memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def forget() -> None:
@@ -193,7 +214,9 @@ class Bench:
 
     def __call__(self, job: Job) -> Run:
         """EOFError where the process failed, and said so on stderr, or was killed: most likely for want of memory."""
-        self.bar.set_description(f"{job.network} {job.method}" + f", {job.probes} probes" * (job.probes is not None))
+        self.bar.set_description(
+            f"{job.network} {job.method}" + f", {job.probes} probes" * (job.probes is not None)
+        )
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=lambda: sender.send(measure(job)))
@@ -217,18 +240,25 @@ def exact_table(bench: Bench, plain: Job, methods: list[str], repeats: int) -> l
             except EOFError:
                 failed.add(name)
     yardstick = min(run.seconds for run in runs[LOOP])
-    rows = [f"| exact, one sample | {clock(plain)}, s | of the loop's | peak memory, MB | largest error |",
-            "|:--|--:|--:|--:|--:|"]
+    rows = [
+        f"| exact, one sample | {clock(plain)}, s | of the loop's | peak memory, MB | largest error |",
+        "|:--|--:|--:|--:|--:|",
+    ]
     for name, found in runs.items():
         if name in failed:
             rows.append(f"| {name} | failed | | | |")
             continue
         seconds, memory = min(run.seconds for run in found), max(run.memory for run in found)
         error = max(worst(run.result, truth) for run in found)
-        rows.append(f"| {name} | {seconds:.3g} | {seconds / yardstick:.2f} | {memory / 1e6:.1f} | {error:.0e} |")
+        rows.append(
+            f"| {name} | {seconds:.3g} | {seconds / yardstick:.2f} | {memory / 1e6:.1f} | {error:.0e} |"
+        )
     rows += ["", f"The sample's ratio is {truth[0] / truth[1]:.4f}."]
-    rows += [f"{name}: the first use took {found[0].warming:.0f} s more." for name, found in runs.items()
-             if name in COMPILED and found]
+    rows += [
+        f"{name}: the first use took {found[0].warming:.0f} s more."
+        for name, found in runs.items()
+        if name in COMPILED and found
+    ]
     return rows
 
 
@@ -238,27 +268,41 @@ def worst(found: list[float], truth: list[float]) -> float:
     return max(abs(one / other - 1) for one, other in pairs)
 
 
-def estimator_table(bench: Bench, plain: Job, samples: int, exact_samples: int, probes: list[int]) -> list[str]:
+def estimator_table(
+    bench: Bench, plain: Job, samples: int, exact_samples: int, probes: list[int]
+) -> list[str]:
     job = plain._replace(method=OURS)
     exact = bench(job._replace(samples=exact_samples, probes=(plain.size // 2) ** 2))
     each, truth = exact.seconds / exact_samples, exact.result
-    rows = [f"| probes | {clock(plain)} a sample, ms | speed-up | peak memory, MB | error of the mean "
-            "| of one sample (rms) |", "|--:|--:|--:|--:|--:|--:|",
-            f"| exact | {each * 1e3:.4g} | 1 | {exact.memory / 1e6:.1f} | | |"]
+    rows = [
+        f"| probes | {clock(plain)} a sample, ms | speed-up | peak memory, MB | error of the mean "
+        "| of one sample (rms) |",
+        "|--:|--:|--:|--:|--:|--:|",
+        f"| exact | {each * 1e3:.4g} | 1 | {exact.memory / 1e6:.1f} | | |",
+    ]
     times = []
     for count in probes:
         run = bench(job._replace(samples=samples, probes=count))
         mean = abs(fmean(run.result[:exact_samples]) / fmean(truth) - 1)
-        one = math.sqrt(fmean((estimate / ratio - 1) ** 2 for estimate, ratio in zip(run.result, truth)))
+        one = math.sqrt(
+            fmean((estimate / ratio - 1) ** 2 for estimate, ratio in zip(run.result, truth))
+        )
         times.append(run.seconds / samples)
-        rows.append(f"| {count} | {times[-1] * 1e3:.4g} | {each / times[-1]:.1f} | {run.memory / 1e6:.1f} "
-                    f"| {mean:.2%} | {one:.2%} |")
-    rows += ["", f"{samples} samples, {TOGETHER[plain.network]} at a time; exact and errors over {exact_samples} of "
-                 f"them, whose mean ratio is {fmean(truth):.4f}."]
+        rows.append(
+            f"| {count} | {times[-1] * 1e3:.4g} | {each / times[-1]:.1f} | {run.memory / 1e6:.1f} "
+            f"| {mean:.2%} | {one:.2%} |"
+        )
+    rows += [
+        "",
+        f"{samples} samples, {TOGETHER[plain.network]} at a time; exact and errors over {exact_samples} of "
+        f"them, whose mean ratio is {fmean(truth):.4f}.",
+    ]
     if len(set(probes)) > 1:
         slope, base = linear_regression(probes, times)
         off = max(abs(base + slope * n - s) / s for n, s in zip(probes, times))
-        rows.append(f"A sample takes {base * 1e3:.3g} ms + {slope * 1e3:.3g} ms a probe, to within {off:.0%}.")
+        rows.append(
+            f"A sample takes {base * 1e3:.3g} ms + {slope * 1e3:.3g} ms a probe, to within {off:.0%}."
+        )
     return rows
 
 
@@ -280,26 +324,53 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    network: Annotated[list[str], typer.Option(help="unet or dit; may be given several times.")] = ["dit"],
-    size: Annotated[int, typer.Option(help="Side of the images; the region is their top-left quadrant.")] = 64,
+    network: Annotated[list[str], typer.Option(help="unet or dit; may be given several times.")] = [
+        "dit"
+    ],
+    size: Annotated[
+        int, typer.Option(help="Side of the images; the region is their top-left quadrant.")
+    ] = 64,
     samples: Annotated[int, typer.Option(help="Samples that the estimator averages.")] = 150,
-    exact_samples: Annotated[int | None, typer.Option(help="Of them, exact too: by default 150 (dit) or 4.")] = None,
-    probes: Annotated[list[int], typer.Option(help="May be given several times.")] = [1, 2, 4, 8, 16, 32, 64],
+    exact_samples: Annotated[
+        int | None, typer.Option(help="Of them, exact too: by default 150 (dit) or 4.")
+    ] = None,
+    probes: Annotated[list[int], typer.Option(help="May be given several times.")] = [
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        64,
+    ],
     repeats: Annotated[int, typer.Option(help="Of the exact methods; the best time counts.")] = 3,
     threads: Annotated[int, typer.Option(help="CPU cores to use.")] = 1,
     estimator: Annotated[bool, typer.Option(help="The second table, of the estimator.")] = True,
-    with_compile: Annotated[bool, typer.Option("--compile", help="Also torch.compile, given a C++ compiler.")] = False,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Seconds: 16×16 images, 4 samples, once.")] = False,
+    with_compile: Annotated[
+        bool, typer.Option("--compile", help="Also torch.compile, given a C++ compiler.")
+    ] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Seconds: 16×16 images, 4 samples, once.")
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the tables there.")] = None,
 ):
     """Time, memory and error of the local dependency ratio beside torch's Jacobians: markdown tables."""
     if unknown := [name for name in network if name not in NETWORKS]:
         raise typer.BadParameter(f"network {unknown[0]!r}; known: {', '.join(NETWORKS)}")
     if size < 16 or size % 16:
-        raise typer.BadParameter(f"size {size}; allowed: multiples of 16, so that a quadrant is whole patches")
-    counts = {"samples": samples, "exact-samples": exact_samples, "repeats": repeats, "threads": threads,
-              "probes": min(probes)}
-    if wrong := [f"{name} {count}" for name, count in counts.items() if count is not None and count < 1]:
+        raise typer.BadParameter(
+            f"size {size}; allowed: multiples of 16, so that a quadrant is whole patches"
+        )
+    counts = {
+        "samples": samples,
+        "exact-samples": exact_samples,
+        "repeats": repeats,
+        "threads": threads,
+        "probes": min(probes),
+    }
+    if wrong := [
+        f"{name} {count}" for name, count in counts.items() if count is not None and count < 1
+    ]:
         raise typer.BadParameter(f"{wrong[0]}; allowed: 1 or more")
     if smoke:
         size, samples, repeats, probes = 16, 4, 1, [1, 8, 64]
@@ -312,7 +383,12 @@ def main(
         if output:
             output.write_text("\n".join(lines) + "\n")
 
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    compiler = (
+        os.environ.get("CXX")
+        or shutil.which("c++")
+        or shutil.which("g++")
+        or shutil.which("clang++")
+    )
     methods = [*METHODS, *(COMPILED if with_compile and compiler else [])]
     bench = Bench(len(network) * (1 + repeats * len(methods) + estimator * (1 + len(probes))))
     tell(machine(threads), "")

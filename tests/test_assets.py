@@ -5,12 +5,14 @@ import torch
 
 from localbias import assets
 from localbias.assets import digits, full_digits
-from localbias.lettering import face
+from localbias.render.fonts import face
 
 
 def write_idx(path, array):
     """The IDX format of MNIST: two zero bytes, type (8: unsigned byte), number of axes, big-endian sizes, data."""
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(
+        size.to_bytes(4, "big") for size in array.shape
+    )
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 

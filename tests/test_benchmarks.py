@@ -36,7 +36,9 @@ def tables(text):
     """Each table of the markdown text: its header, and its rows by their first cell."""
     found = []
     for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
-        header, _, *rows = ([cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines())
+        header, _, *rows = (
+            [cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines()
+        )
         assert {len(row) for row in rows} == {len(header)}
         found.append((header, {row[0]: row[1:] for row in rows}))
     return found
@@ -51,7 +53,9 @@ def test_every_exact_method_finds_the_same_ratio(smoke):
         assert 0 <= float(error) < 1e-5  # rounding of float32
     assert rows["plain loop of VJPs"][1] == "1.00"
     ratio = float(re.search(r"sample's ratio is (0\.\d+)", smoke[0])[1])
-    assert 0.05 < ratio < 0.95  # the patches listen to each other: neither 0 nor 1, where any method is right
+    assert (
+        0.05 < ratio < 0.95
+    )  # the patches listen to each other: neither 0 nor 1, where any method is right
 
 
 def test_more_probes_cost_more_and_err_less(smoke):
@@ -62,7 +66,9 @@ def test_more_probes_cost_more_and_err_less(smoke):
     assert times[1] < times[3]
     one, eight, all_64 = (float(rows[n][4].rstrip("%")) for n in ("1", "8", "64"))
     assert one > eight > 0.1
-    assert all_64 == float(rows["64"][3].rstrip("%")) == 0  # as many probes as pixels in the region are exact
+    assert (
+        all_64 == float(rows["64"][3].rstrip("%")) == 0
+    )  # as many probes as pixels in the region are exact
     assert float(rows["1"][1]) == pytest.approx(times[0] / times[1], abs=0.1)
 
 
@@ -71,11 +77,14 @@ def test_the_file_holds_what_is_printed(smoke):
     assert printed == written and "## dit, region of 64 in 16×16 pixels" in printed
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--network", "mlp"], "'mlp'; known: unet, dit"),
-    (["--size", "40"], "size 40; allowed: multiples of 16"),
-    (["--probes", "4", "--probes", "0"], "probes 0; allowed: 1 or more"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--network", "mlp"], "'mlp'; known: unet, dit"),
+        (["--size", "40"], "size 40; allowed: multiples of 16"),
+        (["--probes", "4", "--probes", "0"], "probes 0; allowed: 1 or more"),
+    ],
+)
 def test_what_cannot_be_run_is_refused(arguments, message):
     done = CliRunner().invoke(runpy.run_path(str(SCRIPT))["app"], arguments)
     assert done.exit_code == 2

@@ -7,14 +7,17 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from localbias import assets, diffusion
-from localbias.diffusion import TARGETS, Denoiser, Schedule, ddim, ddpm, last
+from localbias.diffusion import TARGETS, Denoiser, Schedule, ddim, last
 
 
 class Linear:
     """A fixed map of the signal and the time, told to be a prediction of `target`."""
 
     def __init__(self, size, target="noise", dtype=torch.float64):
-        self.matrix = torch.randn(size, size, generator=torch.Generator().manual_seed(7), dtype=dtype) / size**0.5
+        self.matrix = (
+            torch.randn(size, size, generator=torch.Generator().manual_seed(7), dtype=dtype)
+            / size**0.5
+        )
         self.target = target
 
     def __call__(self, x, t):
@@ -69,13 +72,16 @@ def test_alpha_bar_falls_inside_0_and_1(kind):
     assert (alpha_bar.diff() < 0).all() and 0 < alpha_bar[-1] < 1e-4 and 0.999 < alpha_bar[0] < 1
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(kind="quadratic"), "'quadratic'.*linear, cosine, sigmoid"),
-    (dict(steps=1), "steps=1"),
-    (dict(beta_start=0.0), r"β from 0\.0"),
-    (dict(beta_start=0.1), r"β from 0\.1 to 0\.02"),
-    (dict(beta_end=1.0), r"to 1\.0"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(kind="quadratic"), "'quadratic'.*linear, cosine, sigmoid"),
+        (dict(steps=1), "steps=1"),
+        (dict(beta_start=0.0), r"β from 0\.0"),
+        (dict(beta_start=0.1), r"β from 0\.1 to 0\.02"),
+        (dict(beta_end=1.0), r"to 1\.0"),
+    ],
+)
 def test_bad_schedules(options, message):
     with pytest.raises(ValueError, match=message):
         Schedule(**options)
@@ -86,7 +92,9 @@ def test_index_is_the_nearest_step(kind):
     schedule = Schedule(kind, 200)
     levels = [alpha_bar**0.5 for alpha_bar in schedule.alpha_bar.tolist()]
     for wanted in (1e-6, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999999):
-        assert schedule.index(sqrt_alpha_bar=wanted) == min(range(200), key=lambda t: abs(levels[t] - wanted))
+        assert schedule.index(sqrt_alpha_bar=wanted) == min(
+            range(200), key=lambda t: abs(levels[t] - wanted)
+        )
 
 
 @pytest.mark.parametrize("level", [0, 1, -0.1, 1.5, float("nan")])
@@ -96,7 +104,10 @@ def test_index_outside_the_levels(level):
 
 
 def test_noising_is_that_of_diffusers():
-    x0, noise = normal(4, 1, 3, 3, dtype=torch.float32), normal(4, 1, 3, 3, seed=1, dtype=torch.float32)
+    x0, noise = (
+        normal(4, 1, 3, 3, dtype=torch.float32),
+        normal(4, 1, 3, 3, seed=1, dtype=torch.float32),
+    )
     t = torch.tensor([0, 10, 500, 999])
     expected = DDPMScheduler(1000).add_noise(x0, noise, t)
     assert torch.allclose(Schedule().add_noise(x0, noise, t), expected, atol=1e-5)
@@ -104,11 +115,18 @@ def test_noising_is_that_of_diffusers():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_scalar_time_is_the_time_of_all(dtype):
-    schedule, x0, noise = Schedule(), normal(3, 2, 4, dtype=dtype), normal(3, 2, 4, seed=1, dtype=dtype)
+    schedule, x0, noise = (
+        Schedule(),
+        normal(3, 2, 4, dtype=dtype),
+        normal(3, 2, 4, seed=1, dtype=dtype),
+    )
     all_at = torch.full((3,), 300)
     assert torch.equal(schedule.add_noise(x0, noise, 300), schedule.add_noise(x0, noise, all_at))
     for t in (300, torch.tensor(300)):
-        assert torch.equal(schedule.convert(noise, x0, t, "v", "x0"), schedule.convert(noise, x0, all_at, "v", "x0"))
+        assert torch.equal(
+            schedule.convert(noise, x0, t, "v", "x0"),
+            schedule.convert(noise, x0, all_at, "v", "x0"),
+        )
     assert schedule.add_noise(x0, noise, 300).dtype == dtype
 
 
@@ -126,9 +144,13 @@ def test_conversion(source, target, dtype, tolerance):
     assert found.dtype == dtype
     assert torch.allclose(found, true[target], atol=tolerance, rtol=tolerance)
 
-    wrong = normal(4, 2, 3, seed=2, dtype=dtype)  # a prediction need not be true to be converted and back
+    wrong = normal(
+        4, 2, 3, seed=2, dtype=dtype
+    )  # a prediction need not be true to be converted and back
     there = schedule.convert(wrong, x_t, t, source, target)
-    assert torch.allclose(schedule.convert(there, x_t, t, target, source), wrong, atol=tolerance, rtol=tolerance)
+    assert torch.allclose(
+        schedule.convert(there, x_t, t, target, source), wrong, atol=tolerance, rtol=tolerance
+    )
 
 
 def test_conversion_to_itself_changes_nothing():
@@ -146,13 +168,20 @@ def test_conversion_of_an_unknown_target(source, target):
 @pytest.mark.parametrize("source, target", list(product(TARGETS, repeat=2)))
 def test_conversion_is_affine(source, target):
     """target = slope·source + shift·x_t, so that the Jacobian of one prediction is shift·I + slope·J of the other."""
-    schedule, x_t, t, denoiser = Schedule(), normal(4, 3), torch.tensor([0, 200, 600, 999]), Linear(3, source)
+    schedule, x_t, t, denoiser = (
+        Schedule(),
+        normal(4, 3),
+        torch.tensor([0, 200, 600, 999]),
+        Linear(3, source),
+    )
     slope, shift = schedule.affine(t, source, target)
     assert slope.shape == shift.shape == (4,) and slope.dtype == shift.dtype == torch.float64
     b, a = slope[:, None], shift[:, None]
     converted = schedule.convert(denoiser(x_t, t), x_t, t, source, target)
     assert torch.allclose(converted, a * x_t + b * denoiser(x_t, t), rtol=1e-12, atol=0)
-    jacobian = torch.autograd.functional.jacobian(lambda x: schedule.predict(denoiser, x, t, target).sum(0), x_t)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda x: schedule.predict(denoiser, x, t, target).sum(0), x_t
+    )
     expected = a[:, None] * torch.eye(3) + b[:, None] * denoiser.matrix.T  # [B, outputs, inputs]
     assert torch.allclose(jacobian.transpose(0, 1), expected, rtol=1e-12, atol=1e-12)
 
@@ -185,12 +214,19 @@ def test_denoiser_reads_one_quantity_and_hands_on_another(reads, target):
     assert denoiser.target == target
     assert torch.equal(denoiser(x_t, t), schedule.convert(output, x_t, t, reads, target))
     denoiser(x_t, 7)
-    assert torch.equal(seen[-1], torch.tensor([7, 7, 7]))  # networks are always given one time a sample
+    assert torch.equal(
+        seen[-1], torch.tensor([7, 7, 7])
+    )  # networks are always given one time a sample
 
 
 def test_noise_loss_is_alpha_bar_times_v_loss():
     """‖ε − ε̂‖² = ᾱ ‖v − v̂‖², so that reading the output as v leaves the loss what it is."""
-    schedule, x0, noise, t = Schedule(), normal(3, 5), normal(3, 5, seed=1), torch.tensor([3, 500, 999])
+    schedule, x0, noise, t = (
+        Schedule(),
+        normal(3, 5),
+        normal(3, 5, seed=1),
+        torch.tensor([3, 500, 999]),
+    )
     output = normal(3, 5, seed=2)
     x_t = schedule.add_noise(x0, noise, t)
     v = schedule.convert(noise, x_t, t, "noise", "v")
@@ -203,7 +239,6 @@ def test_noise_loss_is_alpha_bar_times_v_loss():
 def test_denoiser_of_an_unknown_target(options):
     with pytest.raises(ValueError, match="'score'.*noise, x0, v"):
         Denoiser(torch.nn.Identity(), Schedule(), **options)
-
 
 
 def test_steps_visited_are_distinct_even_and_reach_both_ends():
@@ -234,30 +269,49 @@ PREDICTION = {"noise": "epsilon", "x0": "sample", "v": "v_prediction"}
 
 @pytest.mark.parametrize("kind", diffusion.SCHEDULES)
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("steps, eta, clamp", [(None, 0.0, None), (7, 0.0, 0.8), (7, 0.4, None), (7, 1.0, 0.8)])
+@pytest.mark.parametrize(
+    "steps, eta, clamp", [(None, 0.0, None), (7, 0.0, 0.8), (7, 0.4, None), (7, 1.0, 0.8)]
+)
 def test_ddim_step_by_step_as_in_diffusers(kind, target, steps, eta, clamp):
     schedule, denoiser, x = Schedule(kind, 40), Linear(3, target), normal(5, 3)
     states = list(ddim(denoiser, schedule, x, steps, eta, clamp, torch.Generator().manual_seed(1)))
     times = [state.t for state in states]
-    chain = library_chain(DDIMScheduler, schedule, times, prediction_type=PREDICTION[target],
-                          clip_sample=clamp is not None, clip_sample_range=clamp or 1.0)
+    chain = library_chain(
+        DDIMScheduler,
+        schedule,
+        times,
+        prediction_type=PREDICTION[target],
+        clip_sample=clamp is not None,
+        clip_sample_range=clamp or 1.0,
+    )
     generator = torch.Generator().manual_seed(1)
     for state, step in zip(states, chain.timesteps, strict=True):
         assert torch.allclose(state.x_t, x, rtol=1e-8, atol=1e-10)
-        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype) if eta and state.t else torch.zeros_like(x)
-        out = chain.step(denoiser(x, state.t), step, x, eta, use_clipped_model_output=True, variance_noise=noise)
+        noise = (
+            torch.randn(x.shape, generator=generator, dtype=x.dtype)
+            if eta and state.t
+            else torch.zeros_like(x)
+        )
+        out = chain.step(
+            denoiser(x, state.t), step, x, eta, use_clipped_model_output=True, variance_noise=noise
+        )
         assert torch.allclose(state.x0, out.pred_original_sample, rtol=1e-8, atol=1e-10)
         x = out.prev_sample
     assert torch.allclose(states[-1].x0, x, rtol=1e-8, atol=1e-10)  # the last x̂0 is the sample
 
 
 @pytest.mark.parametrize("steps, clamp", [(None, None), (None, 0.8), (7, None)])
-def test_ddpm_step_by_step_as_in_diffusers(steps, clamp):
+def test_ancestral_step_by_step_as_in_diffusers(steps, clamp):
     schedule, denoiser, x = Schedule("cosine", 40), Linear(3), normal(5, 3)
-    states = list(ddpm(denoiser, schedule, x, steps, clamp, torch.Generator().manual_seed(1)))
+    states = list(ddim(denoiser, schedule, x, steps, 1.0, clamp, torch.Generator().manual_seed(1)))
     times = [state.t for state in states]
-    chain = library_chain(DDPMScheduler, schedule, times,
-                          clip_sample=clamp is not None, clip_sample_range=clamp or 1.0)
+    chain = library_chain(
+        DDPMScheduler,
+        schedule,
+        times,
+        clip_sample=clamp is not None,
+        clip_sample_range=clamp or 1.0,
+    )
     generator = torch.Generator().manual_seed(1)  # the library draws as we do, one normal a step
     for state, step in zip(states, chain.timesteps, strict=True):
         assert torch.allclose(state.x_t, x, rtol=1e-8, atol=1e-10)
@@ -267,7 +321,9 @@ def test_ddpm_step_by_step_as_in_diffusers(steps, clamp):
 
 def test_samplers_keep_float32_and_end_in_the_last_x0():
     x, denoiser = normal(4, 3, dtype=torch.float32), Linear(3, dtype=torch.float32)
-    states = list(ddpm(denoiser, Schedule(steps=20), x, 5, 1.0, torch.Generator().manual_seed(0)))
+    states = list(
+        ddim(denoiser, Schedule(steps=20), x, 5, 1.0, 1.0, torch.Generator().manual_seed(0))
+    )
     assert {part.dtype for state in states for part in (state.x_t, state.x0)} == {torch.float32}
     assert torch.equal(states[0].x_t, x)
     assert max(state.x0.abs().max() for state in states) <= 1
@@ -280,7 +336,9 @@ def test_only_the_ancestral_sampler_draws_noise():
         return last(ddim(Linear(3), Schedule(steps=20), normal(4, 3), eta=eta, generator=generator))
 
     assert torch.equal(sample(0.0, 0), sample(0.0, 1))
-    assert torch.equal(sample(1.0, 0), sample(1.0, 0)) and not torch.allclose(sample(1.0, 0), sample(1.0, 1))
+    assert torch.equal(sample(1.0, 0), sample(1.0, 0)) and not torch.allclose(
+        sample(1.0, 0), sample(1.0, 1)
+    )
 
 
 @pytest.mark.parametrize("scale", [0.3, 2.0])
@@ -289,7 +347,9 @@ def test_exact_denoiser_of_a_gaussian_gives_its_variance(scale, eta):
     """The sampler is linear here: its variance is computed by hand, meets the sampled one, and is near the data's."""
     schedule, n = Schedule(), 20_000
     denoiser = Exact(schedule, lambda c, var, x: c * scale**2 / (c**2 * scale**2 + var) * x)
-    sample = last(ddim(denoiser, schedule, normal(n, 1), None, eta, None, torch.Generator().manual_seed(1)))
+    sample = last(
+        ddim(denoiser, schedule, normal(n, 1), None, eta, None, torch.Generator().manual_seed(1))
+    )
     alpha_bar = schedule.alpha_bar.tolist()
     variance = 1.0
     for t in range(999, -1, -1):
@@ -309,15 +369,22 @@ def test_exact_denoiser_of_two_points_gives_their_proportions(eta, steps):
     schedule, n, share = Schedule(), 10_000, 0.7
     lean = torch.tensor(share / (1 - share)).log() / 2
     denoiser = Exact(schedule, lambda c, var, x: torch.tanh(c * x / var + lean))
-    sample = last(ddim(denoiser, schedule, normal(n, 1), steps, eta, None, torch.Generator().manual_seed(1)))
+    sample = last(
+        ddim(denoiser, schedule, normal(n, 1), steps, eta, None, torch.Generator().manual_seed(1))
+    )
     assert (sample.abs() > 0.99).all()
     assert abs((sample > 0).double().mean().item() - share) < 4 * (share * (1 - share) / n) ** 0.5
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(steps=1), "steps=1.*2 to 20"), (dict(steps=21), "steps=21.*2 to 20"),
-    (dict(eta=-0.1), r"eta=-0\.1"), (dict(eta=1.1), r"eta=1\.1"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(steps=1), "steps=1.*2 to 20"),
+        (dict(steps=21), "steps=21.*2 to 20"),
+        (dict(eta=-0.1), r"eta=-0\.1"),
+        (dict(eta=1.1), r"eta=1\.1"),
+    ],
+)
 def test_bad_sampling(options, message):
     with pytest.raises(ValueError, match=message):
         last(ddim(Linear(3), Schedule(steps=20), normal(1, 3), **options))
@@ -327,5 +394,7 @@ def test_predict_converts_what_the_denoiser_says():
     schedule, x, t = Schedule(), normal(3, 3), torch.tensor([1, 400, 999])
     for target in TARGETS:
         denoiser = Linear(3, target)
-        assert torch.equal(schedule.predict(denoiser, x, t, "x0"),
-                           schedule.convert(denoiser(x, t), x, t, target, "x0"))
+        assert torch.equal(
+            schedule.predict(denoiser, x, t, "x0"),
+            schedule.convert(denoiser(x, t), x, t, target, "x0"),
+        )

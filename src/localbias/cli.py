@@ -1,7 +1,8 @@
-"""`localbias`: list the experiments, run them, bring chapters up to date, verify records."""
+"""`localbias`: list the experiments, run them, draw figures, bring chapters up to date, verify records."""
 
 import sys
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,15 +13,19 @@ Names = Annotated[list[str], typer.Argument(help="Names or patterns, such as 'qu
 Tier = Annotated[str, typer.Option(help="smoke, laptop or paper.")]
 Seeds = Annotated[list[int], typer.Option("--seed", help="May be given several times.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads of the CPU; without it OMP_NUM_THREADS, else one.")
+]
 
 
 @app.command("list")
-def list_experiments():
+def list_experiments() -> None:
     """Every experiment, its tiers, and the seeds recorded in each."""
-    from localbias import catalogue, record
+    from localbias.experiments import catalogue
+    from localbias.store import all_records
 
     recorded: dict[tuple[str, str], list[int]] = {}
-    for found in record.every():
+    for found in all_records():
         experiment = found.experiment
         recorded.setdefault((experiment["name"], experiment["tier"]), []).append(experiment["seed"])
     width = max(map(len, catalogue.EXPERIMENTS))
@@ -33,36 +38,51 @@ def list_experiments():
 
 
 @app.command("run")
-def run_experiments(names: Names, tier: Tier = "laptop", seed: Seeds = [0], device: Device = "auto"):  # noqa: B006
+def run_experiments(
+    names: Names,
+    tier: Tier = "laptop",
+    seed: Seeds = [0],  # noqa: B006  typer copies it
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
     """Run experiments that have no record yet; an interrupted run goes on from its last checkpoint."""
-    from localbias import catalogue, run
+    from localbias.experiments import catalogue
+    from localbias.training import use_threads
 
+    use_threads(threads)
     for name in _chosen(names, tier):
         for one in seed:
-            found = run.run(catalogue.make(name, tier, one), device)
+            found = catalogue.run(name, tier, one, device)
             typer.echo(f"{found.path.name}  arrays {found.origin['arrays_sha256'][:16]}")
 
 
 @app.command()
-def verify(names: Names, tier: Tier = "laptop", seed: Seeds = [0], device: Device = "auto"):  # noqa: B006
+def verify(
+    names: Names,
+    tier: Tier = "laptop",
+    seed: Seeds = [0],  # noqa: B006  typer copies it
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
     """Train again from nothing and compare with the stored records; exit status 1 where one differs."""
     import tempfile
-    from pathlib import Path
 
-    from localbias import catalogue, run
+    from localbias.experiments import catalogue, compare, find
+    from localbias.training import use_threads
 
+    use_threads(threads)
     differs = False
     for name in _chosen(names, tier):
         for one in seed:
             asked = catalogue.make(name, tier, one)
-            stored = run.find(asked)
+            stored = find(asked)
             if stored is None:
                 typer.echo(f"{asked.stem}: no record to compare with")
                 differs = True
                 continue
-            with tempfile.TemporaryDirectory() as folder:
-                again = run.run(asked, device, Path(folder) / "records", Path(folder) / "runs")
-                same, what = run.compare(stored, again)
+            with tempfile.TemporaryDirectory() as scratch:
+                folders = {"folder": Path(scratch) / "records", "runs": Path(scratch) / "runs"}
+                same, what = compare(stored, catalogue.run(name, tier, one, device, **folders))
             typer.echo(f"{asked.stem}: {what}")
             differs |= not same
     if differs:
@@ -70,28 +90,65 @@ def verify(names: Names, tier: Tier = "laptop", seed: Seeds = [0], device: Devic
 
 
 @app.command()
+def figure(
+    chapter: Annotated[str, typer.Argument(help="A chapter's number or name, such as 2.")],
+    name: Annotated[
+        str | None, typer.Argument(help="The figure; without it they are listed.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file: .png, .svg or .pdf. NAME.png without it.")
+    ] = None,
+    tier: Tier = "laptop",
+    seed: Annotated[int, typer.Option(help="As the chapter's parameter.")] = 0,
+    threads: Threads = None,
+) -> None:
+    """Draw one figure of a chapter from its records."""
+    import matplotlib
+
+    from localbias.book import drawing
+    from localbias.training import use_threads
+
+    if name is None:
+        for cell in drawing.figure_cells(drawing.find_chapter(chapter)):
+            typer.echo(f"{cell.name}  {cell.caption}".rstrip())
+        return
+    use_threads(threads)
+    matplotlib.use("agg")
+    typer.echo(
+        drawing.draw(chapter, name, out or Path(f"{name}.png"), {"tier": tier, "seed": seed})
+    )
+
+
+@app.command()
 def notebooks(
-    names: Annotated[list[str] | None, typer.Argument(help="Chapters, such as 04_real_text; all if none is named.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Chapters, such as 04_real_text; all if none is named."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Also those that are up to date.")] = False,
-):
+) -> None:
     """Bring the chapters in book/notebooks up to date with their sources and records."""
-    from localbias import chapters
+    from localbias.book import chapters
 
     if not chapters.refresh(names or None, force=force):
         typer.echo("the chapters are up to date")
 
 
 def _chosen(names: list[str], tier: str) -> list[str]:
-    from localbias import catalogue
+    """The experiments that names and patterns mean, of those that have the tier; what is named plainly must have it."""
+    from localbias.experiments import TIERS, catalogue
 
-    if tier not in catalogue.TIERS:
-        raise ValueError(f"unknown tier {tier!r}; known: {', '.join(catalogue.TIERS)}")
-    chosen = []
+    if tier not in TIERS:
+        raise ValueError(f"unknown tier {tier!r}; known: {', '.join(TIERS)}")
+    chosen: list[str] = []
     for pattern in names:
         matches = [name for name in catalogue.EXPERIMENTS if fnmatch(name, pattern)]
         if not matches:
-            raise ValueError(f"unknown experiment {pattern!r}; known: {', '.join(catalogue.EXPERIMENTS)}")
-        chosen += [name for name in matches if name not in chosen and (tier in catalogue.tiers(name) or name == pattern)]
+            raise ValueError(
+                f"unknown experiment {pattern!r}; known: {', '.join(catalogue.EXPERIMENTS)}"
+            )
+        wanted = [name for name in matches if tier in catalogue.tiers(name) or name == pattern]
+        chosen += [name for name in wanted if name not in chosen]
     if not chosen:
         raise ValueError(f"no experiment of {', '.join(names)} has the tier {tier!r}")
     return chosen

@@ -37,7 +37,9 @@ class Schedule:
         if self.steps < 2:
             raise ValueError(f"schedule of steps={self.steps}; at least 2")
         if not 0 < self.beta_start <= self.beta_end < 1:
-            raise ValueError(f"β from {self.beta_start} to {self.beta_end}; must rise inside (0, 1)")
+            raise ValueError(
+                f"β from {self.beta_start} to {self.beta_end}; must rise inside (0, 1)"
+            )
 
     @cached_property
     def alpha_bar(self) -> Tensor:
@@ -50,7 +52,9 @@ class Schedule:
                 level = ((time + 0.008) / 1.008 * math.pi / 2).cos() ** 2
             else:
                 level = (3 - 6 * time).sigmoid() - torch.tensor(-3.0, dtype=torch.float64).sigmoid()
-            betas = (1 - level[1:] / level[:-1]).clamp(max=0.999)  # the last steps would remove everything
+            betas = (1 - level[1:] / level[:-1]).clamp(
+                max=0.999
+            )  # the last steps would remove everything
         return (1 - betas).cumprod(0)
 
     def index(self, *, sqrt_alpha_bar: float) -> int:
@@ -70,7 +74,9 @@ class Schedule:
         signal, spread = self.scales(t, x0)
         return signal * x0 + spread * noise
 
-    def convert(self, prediction: Tensor, x_t: Tensor, t: Tensor | int, source: str, target: str) -> Tensor:
+    def convert(
+        self, prediction: Tensor, x_t: Tensor, t: Tensor | int, source: str, target: str
+    ) -> Tensor:
         """A prediction of `source` as one of `target`, each of "noise" (ε), "x0" or "v" = √ᾱ ε − √(1−ᾱ) x_0."""
         slope, shift = _affine(*self.scales(t, x_t), source, target)
         return prediction if source == target else shift * x_t + slope * prediction
@@ -119,7 +125,9 @@ class Denoiser(nn.Module):
              ‖ε − ε̂‖² = ᾱ ‖v − v̂‖².
     """
 
-    def __init__(self, network: nn.Module, schedule: Schedule, reads: str = "noise", target: str = "noise"):
+    def __init__(
+        self, network: nn.Module, schedule: Schedule, reads: str = "noise", target: str = "noise"
+    ):
         super().__init__()
         for name in (reads, target):
             if name not in TARGETS:
@@ -159,9 +167,11 @@ def ddim(
         raise ValueError(f"steps={steps}; the schedule allows 2 to {schedule.steps}")
     if not 0 <= eta <= 1:
         raise ValueError(f"eta={eta}; allowed: 0 (deterministic) to 1 (ancestral)")
-    times = torch.linspace(schedule.steps - 1, 0, steps, dtype=torch.float64).round().long().tolist()
+    times = (
+        torch.linspace(schedule.steps - 1, 0, steps, dtype=torch.float64).round().long().tolist()
+    )
     x = x_T
-    for t, earlier in zip(times, times[1:] + [None]):
+    for t, earlier in zip(times, [*times[1:], None]):
         x0 = schedule.predict(denoiser, x, t, "x0")
         x0 = x0 if clamp is None else x0.clamp(-clamp, clamp)
         yield Reverse(t, x, x0)
@@ -172,19 +182,9 @@ def ddim(
         sigma = eta * ((1 - then) / (1 - now) * (1 - now / then)).sqrt()  # η = 1: the √β̃_t of DDPM
         x = then.sqrt().item() * x0 + (1 - then - sigma**2).sqrt().item() * noise
         if eta:
-            x = x + sigma.item() * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
-
-
-def ddpm(
-    denoiser: Callable,
-    schedule: Schedule,
-    x_T: Tensor,
-    steps: int | None = None,
-    clamp: float | None = None,
-    generator: torch.Generator | None = None,
-) -> Iterator[Reverse]:
-    """Ancestral sampling (Ho et al. 2020, Algorithm 2, with variance β̃_t); with fewer steps, of the coarser chain."""
-    return ddim(denoiser, schedule, x_T, steps, 1.0, clamp, generator)
+            x = x + sigma.item() * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(
+                x.device
+            )
 
 
 def last(states: Iterator[Reverse]) -> Tensor:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from localbias.record import ROOT
-from localbias.sphinx import MATHJAX, SCRIPTS, WIDGETS
+from localbias.book.extension import MATHJAX, SCRIPTS, WIDGETS
+from localbias.store import ROOT
 
 FETCHED = all((ROOT / "book" / SCRIPTS / script).exists() for script in (MATHJAX, *WIDGETS))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 # open(page) puts it in a frame as wide as a phone; until(true of what) waits for it, in the browser's own time.
 PROBE = """<!doctype html><body><pre></pre><script>
@@ -43,8 +45,15 @@ def build():
     """build(book, out): the folder of the book's built pages; a warning is an error."""
 
     def run(book, out):
-        command = [Path(sys.executable).with_name("jupyter-book"), "build", book, "--path-output", out,
-                   "-W", "--keep-going"]
+        command = [
+            Path(sys.executable).with_name("jupyter-book"),
+            "build",
+            book,
+            "--path-output",
+            out,
+            "-W",
+            "--keep-going",
+        ]
         built = subprocess.run(command, capture_output=True, text=True)
         assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
         return out / "_build/html"
@@ -74,6 +83,7 @@ def browse(tmp_path):
     """
     if not CHROMIUM:
         pytest.skip("no chromium here to open the pages in")
+
     def run(pages, script, seconds):
         (pages / "probe.html").write_text(PROBE.replace("SCRIPT", script))
         handler = functools.partial(Handler, directory=pages)
@@ -81,11 +91,22 @@ def browse(tmp_path):
             server.in_vain = []
             threading.Thread(target=server.serve_forever, daemon=True).start()
             page = subprocess.run(
-                [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                 "--hide-scrollbars", f"--user-data-dir={tmp_path}",
-                 f"--virtual-time-budget={1000 * seconds}", "--dump-dom",
-                 f"http://127.0.0.1:{server.server_port}/probe.html"],
-                capture_output=True, text=True, timeout=300).stdout
+                [
+                    CHROMIUM,
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-background-networking",
+                    "--hide-scrollbars",
+                    f"--user-data-dir={tmp_path}",
+                    f"--virtual-time-budget={1000 * seconds}",
+                    "--dump-dom",
+                    f"http://127.0.0.1:{server.server_port}/probe.html",
+                ],
+                capture_output=True,
+                text=True,
+                timeout=300,
+            ).stdout
             server.shutdown()
         told = BeautifulSoup(page, "html.parser").pre.text
         return json.loads(told or '"the script did not end in time"'), server.in_vain

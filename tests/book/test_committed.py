@@ -7,7 +7,8 @@ import nbformat
 import papermill
 import pytest
 
-from localbias import chapters
+from localbias.book import chapters
+from localbias.store import ROOT
 
 SOURCES = chapters.sources()
 
@@ -18,7 +19,7 @@ def committed(source):
 
 def test_no_chapter_is_stale_and_none_is_an_orphan():
     assert chapters.stale() == []
-    executed = sorted((chapters.ROOT / "book/notebooks").glob("*.ipynb"))
+    executed = sorted((ROOT / "book/notebooks").glob("*.ipynb"))
     assert executed == [chapters.notebook(source) for source in SOURCES]
 
 
@@ -27,7 +28,9 @@ def test_a_chapter_shows_its_source_and_nothing_of_the_machine(source):
     nb = committed(source)
     written = jupytext.read(source, fmt="py:percent")
     assert [cell.source for cell in nb.cells] == [cell.source for cell in written.cells]
-    assert "FloatProgress" not in nbformat.writes(nb)  # tqdm.auto's bars are widgets; plain tqdm's are text
+    assert "FloatProgress" not in nbformat.writes(
+        nb
+    )  # tqdm.auto's bars are widgets; plain tqdm's are text
     for cell in nb.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {}).items()
@@ -45,11 +48,16 @@ def test_a_chapter_can_be_rerun_with_other_parameters(source):
     assert committed(source).metadata.kernelspec.name == "python3"
 
 
-@pytest.mark.parametrize("given, message", [
-    ({"sede": 3}, "unknown parameter sede = 3; there are: .*tier"),
-    ({"tier": "lapdog"}, "parameter tier = 'lapdog'; it may be one of .*'smoke'"),
-])
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"sede": 3}, "unknown parameter sede = 3; there are: .*tier"),
+        ({"tier": "lapdog"}, "parameter tier = 'lapdog'; it may be one of .*'smoke'"),
+    ],
+)
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_chapter_refuses_what_it_does_not_know(source, given, message):
     with pytest.raises(papermill.PapermillExecutionError, match=message):
-        papermill.execute_notebook(chapters.notebook(source), None, parameters=given, progress_bar=False)
+        papermill.execute_notebook(
+            chapters.notebook(source), None, parameters=given, progress_bar=False
+        )

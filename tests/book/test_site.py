@@ -9,7 +9,7 @@ import yaml
 from bs4 import BeautifulSoup
 from myst_nb.core.config import ipywidgets_js_factory
 
-from localbias.record import ROOT
+from localbias.store import ROOT
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"]] + [page["file"] for part in TOC["parts"] for page in part["chapters"]]
@@ -42,7 +42,9 @@ def test_images_say_what_they_show(site, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_loads_nothing_from_elsewhere_but_scripts_that_npm_did_not_fetch(site, page, fetched):
+def test_a_page_loads_nothing_from_elsewhere_but_scripts_that_npm_did_not_fetch(
+    site, page, fetched
+):
     html = parse(site / f"{page}.html")
     loaded = [tag["src"] for tag in html.select("script[src], img[src], iframe[src]")]
     loaded += [tag["href"] for tag in html.select("link[rel=stylesheet], link[rel=preload]")]
@@ -74,6 +76,8 @@ return widths;
 
 
 def test_no_page_is_wider_than_a_phone_or_asks_for_what_is_not_there(site, browse):
-    widths, in_vain = browse(site, WIDTHS.replace("PAGES", json.dumps(PAGES)), seconds=5 * len(PAGES))
+    widths, in_vain = browse(
+        site, WIDTHS.replace("PAGES", json.dumps(PAGES)), seconds=5 * len(PAGES)
+    )
     assert widths == dict.fromkeys(PAGES, PHONE)
     assert in_vain == []

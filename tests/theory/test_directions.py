@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from localbias.theory import directions, growth, target
-from localbias.theory.invariance import pairwise_independent
+from localbias.theory.laws import pairwise_independent
 
 RNG = np.random.default_rng(0)
 PARITY = {d: target.parity(d) for d in (3, 4, 8)}
@@ -21,6 +21,7 @@ def sphere(n, d, seed=0):
 
 # Where neurons go
 
+
 @pytest.mark.parametrize("d, alpha_bar, neurons", [(3, 0.9, 100), (4, 0.95, 100), (8, 0.95, 40)])
 def test_settled_neurons_are_where_the_differential_equation_takes_them(d, alpha_bar, neurons):
     w, b = sphere(8, d, seed=1)
@@ -31,9 +32,15 @@ def test_settled_neurons_are_where_the_differential_equation_takes_them(d, alpha
         g = np.column_stack(growth.growth_gradient(u[:, :-1], u[:, -1], alpha_bar, PARITY[d]))
         return (g - (g * u).sum(1, keepdims=True) * u).ravel() / math.sqrt(1 - alpha_bar)
 
-    last = solve_ivp(along, (0, 150), np.column_stack([w, b]).ravel(), rtol=1e-6, atol=1e-8).y[:, -1].reshape(8, d + 1)
+    last = (
+        solve_ivp(along, (0, 150), np.column_stack([w, b]).ravel(), rtol=1e-6, atol=1e-8)
+        .y[:, -1]
+        .reshape(8, d + 1)
+    )
     rate = growth.growth_rate(last[:, :-1], last[:, -1], alpha_bar, PARITY[d])
-    alive = np.abs(rate) > 1e-3  # where P(w·x + b > 0) vanishes the flow creeps, and where it stops is not a point
+    alive = (
+        np.abs(rate) > 1e-3
+    )  # where P(w·x + b > 0) vanishes the flow creeps, and where it stops is not a point
     assert alive.sum() >= 5
     np.testing.assert_allclose(found[alive], last[alive], atol=1e-3)
 
@@ -61,7 +68,9 @@ def test_the_least_rate_is_at_the_same_bias_and_opposite_weight():
     rate = growth.growth_rate(w, b, 0.6, PARITY[4])
     lowest = rate < -0.1
     assert settled.all() and lowest.mean() > 0.8
-    np.testing.assert_allclose(w[lowest], np.tile([-1 / length, 0, 0, 0], (lowest.sum(), 1)), atol=1e-5)
+    np.testing.assert_allclose(
+        w[lowest], np.tile([-1 / length, 0, 0, 0], (lowest.sum(), 1)), atol=1e-5
+    )
     np.testing.assert_allclose(b[lowest], best / length, atol=1e-5)
     opposite = growth.growth_rate([-1 / length, 0, 0, 0], -best / length, 0.6, PARITY[4])
     assert rate.min() < 2 * opposite < 0
@@ -77,10 +86,14 @@ def test_neurons_may_die_instead():
 def test_shares_count_the_kinds():
     w, b, settled = directions.settle(*sphere(60, 3), 0.9, PARITY[3])
     names = directions.kinds(w, b, settled, 0.9, PARITY[3])
-    one_by_one = [directions.kinds(w[k], b[k], settled[k], 0.9, PARITY[3]).item() for k in range(60)]
+    one_by_one = [
+        directions.kinds(w[k], b[k], settled[k], 0.9, PARITY[3]).item() for k in range(60)
+    ]
     shares = directions.ends(w, b, settled, 0.9, PARITY[3])
     assert names.tolist() == one_by_one and sum(shares) == pytest.approx(1)
-    assert {name: one_by_one.count(name) / 60 for name in shares._fields} == pytest.approx(shares._asdict())
+    assert {name: one_by_one.count(name) / 60 for name in shares._fields} == pytest.approx(
+        shares._asdict()
+    )
     assert min(shares.best, shares.axis, shares.off, shares.dead) > 0
 
 
@@ -90,22 +103,34 @@ def test_kinds_of_known_neurons():
     b, settled = np.array([bias, other, bias, 0.3, -1, bias]), np.array([True] * 5 + [False])
     expected = ["best", "axis", "axis", "off", "dead", "unsettled"]
     assert directions.kinds(w, b, settled, 0.9, PARITY[3]).tolist() == expected
-    assert directions.kinds(np.roll(w, 1, 1), b, settled, 0.9, PARITY[3], coordinate=1).tolist() == expected
+    assert (
+        directions.kinds(np.roll(w, 1, 1), b, settled, 0.9, PARITY[3], coordinate=1).tolist()
+        == expected
+    )
 
 
 def test_share_of_neurons_that_end_on_the_axis():
     for d, levels in ((3, (0.5, 0.75, 0.8)), (4, (0.5, 0.85, 0.95)), (8, (0.5, 0.9, 0.95))):
-        low, middle, high = (directions.local_maxima(level, PARITY[d], neurons=80)[3] for level in levels)
-        assert low.best > 0.85 and middle.best > 0.85 and low.off == middle.off == 0 and high.off > 0.5
+        low, middle, high = (
+            directions.local_maxima(level, PARITY[d], neurons=80)[3] for level in levels
+        )
+        assert (
+            low.best > 0.85 and middle.best > 0.85 and low.off == middle.off == 0 and high.off > 0.5
+        )
 
 
 # Theorem 5.3, bullet 2: the maximum is on the axis, in the laws of few signs that are searched
+
 
 @pytest.mark.parametrize("d, alpha_bar", [(3, 0.7), (3, 0.8), (3, 0.95), (4, 0.95), (8, 0.95)])
 def test_local_maxima_are_local_maxima(d, alpha_bar):
     w, b, rate, shares = directions.local_maxima(alpha_bar, PARITY[d], neurons=60)
     top = growth.axis_rate(growth.optimal_bias(alpha_bar), alpha_bar)
-    assert shares.unsettled == 0 and sum(shares) == pytest.approx(1) and np.diff(rate).max(initial=0) < 1e-12
+    assert (
+        shares.unsettled == 0
+        and sum(shares) == pytest.approx(1)
+        and np.diff(rate).max(initial=0) < 1e-12
+    )
     assert rate.max() <= top + 1e-12 and shares.best > 0  # the search did reach the axis's maximum
     beside = RNG.normal(size=(200, d + 1))
     for point in np.column_stack([w, b]):
@@ -115,12 +140,18 @@ def test_local_maxima_are_local_maxima(d, alpha_bar):
         assert (near < growth.growth_rate(point[:-1], point[-1], alpha_bar, PARITY[d]) + 1e-9).all()
 
 
-@pytest.mark.parametrize("d, alpha_bar, seed", [(3, 0.9, 0), (4, 0.6, 1), (4, 0.95, 2), (5, 0.8, 3), (5, 0.97, 4)])
+@pytest.mark.parametrize(
+    "d, alpha_bar, seed", [(3, 0.9, 0), (4, 0.6, 1), (4, 0.95, 2), (5, 0.8, 3), (5, 0.97, 4)]
+)
 def test_axis_holds_the_maximum_under_random_pairwise_independent_laws(d, alpha_bar, seed):
     support, weights = pairwise_independent(d, seed)
     subsets, coefficients = target.fourier(support, weights)
     size = subsets.sum(1)
-    assert np.abs(coefficients[(size == 1) | (size == 2)]).max() < 1e-12 < np.abs(coefficients[size == 3]).max()
+    assert (
+        np.abs(coefficients[(size == 1) | (size == 2)]).max()
+        < 1e-12
+        < np.abs(coefficients[size == 3]).max()
+    )
     top = growth.axis_rate(growth.optimal_bias(alpha_bar), alpha_bar)
     _, _, rate, shares = directions.local_maxima(alpha_bar, support, weights, neurons=60)
     assert rate.max() <= top + 1e-10 and shares.best > 0

@@ -22,6 +22,7 @@ ALPHA = ALPHA_BAR[1:] / ALPHA_BAR[:-1]
 
 # Notation
 
+
 @pytest.mark.parametrize("digits, tuples", [(range(10), 670), (range(1, 10), 489)])
 def test_ten_digits_give_the_papers_number_of_tuples(digits, tuples):
     found = [s for s in itertools.product(digits, repeat=4) if s[0] + s[1] == s[2] + s[3]]
@@ -32,9 +33,13 @@ def test_ten_digits_give_the_papers_number_of_tuples(digits, tuples):
 def test_the_ratio_needs_the_columns_of_all_symbols():
     """Of 3 symbols with 2 numbers each: with the region's own columns alone the ratio could only be 1."""
     generator = torch.Generator().manual_seed(0)
-    mix, x = (torch.randn(*size, generator=generator, dtype=torch.float64) for size in ((6, 6), (1, 6)))
+    mix, x = (
+        torch.randn(*size, generator=generator, dtype=torch.float64) for size in ((6, 6), (1, 6))
+    )
     region = torch.tensor([False, False, True, True, False, False])
-    whole = torch.autograd.functional.jacobian(lambda x: torch.tanh(x @ mix).squeeze(), x).squeeze(1)[region]
+    whole = torch.autograd.functional.jacobian(lambda x: torch.tanh(x @ mix).squeeze(), x).squeeze(
+        1
+    )[region]
     assert whole.shape == (2, 3 * 2)  # |R| rows, d·L columns
     ratio = whole[:, region].square().sum() / whole.square().sum()
     found = local_dependency_ratio(lambda x: torch.tanh(x @ mix), x, region)
@@ -48,7 +53,9 @@ def test_the_ratio_is_of_squared_norms():
     rows = slopes[region]
     own = rows[:, region]
     traces, norms = (own.T @ own).trace() / (rows.T @ rows).trace(), own.norm() / rows.norm()
-    found = local_dependency_ratio(lambda x: x @ slopes.T, torch.zeros(1, 5, dtype=torch.float64), region)
+    found = local_dependency_ratio(
+        lambda x: x @ slopes.T, torch.zeros(1, 5, dtype=torch.float64), region
+    )
     assert found.item() == pytest.approx(traces.item(), abs=1e-12)
     assert norms.square().item() == pytest.approx(traces.item(), abs=1e-12) and norms - traces > 0.1
 
@@ -63,7 +70,9 @@ def test_one_further_step_takes_the_alpha_of_that_step():
     before, after = ALPHA_BAR[:-1], ALPHA_BAR[1:]
     np.testing.assert_allclose(np.sqrt(ALPHA) * np.sqrt(before), np.sqrt(after), rtol=1e-12)
     np.testing.assert_allclose(ALPHA * (1 - before) + 1 - ALPHA, 1 - after, rtol=1e-10)
-    assert (np.sqrt(after) * np.sqrt(before) < 0.99 * np.sqrt(after))[50:].all()  # ᾱ would lose it twice
+    assert (np.sqrt(after) * np.sqrt(before) < 0.99 * np.sqrt(after))[
+        50:
+    ].all()  # ᾱ would lose it twice
 
 
 def test_variance_of_a_reverse_step():
@@ -72,7 +81,9 @@ def test_variance_of_a_reverse_step():
     bayes = 1 / (ALPHA / beta + 1 / (1 - before))
     np.testing.assert_allclose((1 - before) / (1 - after) * beta, bayes, rtol=1e-9)
     printed = (1 - after) / (1 - after) * beta
-    assert (printed > bayes).all() and printed[0] / bayes[0] > 2 and printed[-1] / bayes[-1] < 1.0001
+    assert (
+        (printed > bayes).all() and printed[0] / bayes[0] > 2 and printed[-1] / bayes[-1] < 1.0001
+    )
 
 
 def test_the_law_of_x_t_is_that_of_a_scaled_sample():
@@ -89,7 +100,10 @@ def test_the_law_of_x_t_is_that_of_a_scaled_sample():
     spread = math.sqrt(alpha_bar * wide**2 + 1 - alpha_bar)
     exact = sum(norm.pdf(x, math.sqrt(alpha_bar) * centre, spread) for centre in (2, -1)) / 2
     np.testing.assert_allclose(meant, exact, atol=1e-8)
-    assert printed.sum() * step == pytest.approx(0.7, abs=1e-9) and np.abs(printed - exact).max() > 0.05
+    assert (
+        printed.sum() * step == pytest.approx(0.7, abs=1e-9)
+        and np.abs(printed - exact).max() > 0.05
+    )
 
 
 def test_the_best_noise_prediction_averages_over_the_posterior():
@@ -98,17 +112,22 @@ def test_the_best_noise_prediction_averages_over_the_posterior():
     drawn = flow.draw(flow.Flow(4, alpha_bar), 50_000, torch.Generator().manual_seed(0))
     x, y, variance = (part.numpy() for part in drawn)
     mean = target.posterior_mean(x, alpha_bar, support)[:, 0]
-    np.testing.assert_allclose((x[:, 0] - math.sqrt(alpha_bar) * mean) / math.sqrt(1 - alpha_bar), y, atol=1e-10)
+    np.testing.assert_allclose(
+        (x[:, 0] - math.sqrt(alpha_bar) * mean) / math.sqrt(1 - alpha_bar), y, atol=1e-10
+    )
 
     def loss(prediction):
         return ((prediction - y) ** 2 + variance).mean()
 
     prior = (x[:, 0] - math.sqrt(alpha_bar) * support.mean(0)[0]) / math.sqrt(1 - alpha_bar)
-    assert loss(prior) == pytest.approx(alpha_bar / (1 - alpha_bar), rel=0.02) and loss(prior) > loss(0) > 2 * loss(y)
+    assert loss(prior) == pytest.approx(alpha_bar / (1 - alpha_bar), rel=0.02) and loss(
+        prior
+    ) > loss(0) > 2 * loss(y)
     assert loss(mean) > 2 * loss(y)  # a network that predicts x_0 minimises another loss
 
 
 # Statements
+
 
 @pytest.mark.parametrize("law", [target.parity(3), target.parity(8)])
 def test_a_sign_is_not_independent_of_itself(law):
@@ -122,11 +141,15 @@ def test_an_even_number_of_plus_signs_has_product_one_only_for_even_length(lengt
     every = torch.cartesian_prod(*[torch.arange(2)] * length)  # symbol 0 is +1, symbol 1 is −1
     product = (1 - 2 * every).prod(1)
     even_plus, even_minus = ((every == symbol).sum(1) % 2 == 0 for symbol in (0, 1))
-    assert torch.equal(even_minus, product == 1) and torch.equal(Parity(length).is_valid(every), even_minus)
+    assert torch.equal(even_minus, product == 1) and torch.equal(
+        Parity(length).is_valid(every), even_minus
+    )
     assert torch.equal(even_plus, product == (1 if length % 2 == 0 else -1))
 
 
-@pytest.mark.parametrize("law, dependent", [(Parity(8), False), (QuarterSum(), True), (Dyck(8), True)], ids=repr)
+@pytest.mark.parametrize(
+    "law, dependent", [(Parity(8), False), (QuarterSum(), True), (Dyck(8), True)], ids=repr
+)
 def test_any_two_symbols_are_independent_under_parity_alone(law, dependent):
     information = law.pairwise_information()
     pairs = information[~torch.eye(law.length, dtype=torch.bool)]
@@ -137,10 +160,16 @@ def test_any_two_symbols_are_independent_under_parity_alone(law, dependent):
 
 # Settings
 
+
 def test_hidden_width_384_belongs_to_dit_s():
     with torch.device("meta"):  # shapes without memory
-        small, base = DiT(image_size=64, channels=1), DiT(image_size=64, channels=1, width=768, heads=12)
-    sizes = [sum(parameter.numel() for parameter in network.parameters()) for network in (small, base)]
+        small, base = (
+            DiT(image_size=64, channels=1),
+            DiT(image_size=64, channels=1, width=768, heads=12),
+        )
+    sizes = [
+        sum(parameter.numel() for parameter in network.parameters()) for network in (small, base)
+    ]
     assert round(sizes[0] / 1e6) == 33 and sizes[1] > 3.9 * sizes[0]
 
 

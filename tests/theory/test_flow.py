@@ -9,7 +9,17 @@ import pytest
 import torch
 
 from localbias.theory import target
-from localbias.theory.flow import Flow, State, draw, expand, flow, gradient, onto_axis, sign_flips, start
+from localbias.theory.flow import (
+    Flow,
+    State,
+    draw,
+    expand,
+    flow,
+    gradient,
+    onto_axis,
+    sign_flips,
+    start,
+)
 
 ALPHA_BAR = 0.7
 SIX = Flow(6, steps=1600)
@@ -22,7 +32,10 @@ def seeded(seed=0):
 def network(d, width=7, size=1.0, seed=1):
     """A network of no particular kind."""
     g = seeded(seed)
-    a, w, b = (size * torch.randn(*n, generator=g, dtype=torch.float64) for n in ((width,), (width, d), (width,)))
+    a, w, b = (
+        size * torch.randn(*n, generator=g, dtype=torch.float64)
+        for n in ((width,), (width, d), (width,))
+    )
     return State(0, 0.0, math.nan, a, w, b)
 
 
@@ -39,9 +52,14 @@ def test_flips_are_an_even_group_that_tells_coordinates_apart(d):
     rows = {tuple(row) for row in flips.tolist()}
     products = (flips[:, None] * flips).flatten(0, 1).tolist()
     assert len(rows) == len(flips) and {tuple(row) for row in products} == rows
-    assert torch.equal(flips.T @ flips, len(flips) * torch.eye(d, dtype=torch.float64)) and not flips.sum(0).any()
+    assert (
+        torch.equal(flips.T @ flips, len(flips) * torch.eye(d, dtype=torch.float64))
+        and not flips.sum(0).any()
+    )
     if d % 2 == 0:
-        assert not any(flips[:, list(three)].prod(1).sum() for three in itertools.combinations(range(d), 3))
+        assert not any(
+            flips[:, list(three)].prod(1).sum() for three in itertools.combinations(range(d), 3)
+        )
     assert len(flips) == {3: 4, 4: 8, 5: 16, 6: 32, 7: 8, 8: 16, 10: 32, 16: 32}[d]
 
 
@@ -52,7 +70,9 @@ def test_drawn_points_carry_the_exact_target(d, alpha_bar):
     exact = target.noise_target(x.numpy(), alpha_bar, support)[:, 0]
     certainty = target.posterior_covariance(x.numpy(), alpha_bar, support)[:, 0, 0]
     scale = math.sqrt(alpha_bar / (1 - alpha_bar))
-    assert np.allclose(y, exact, atol=1e-12 * scale) and np.allclose(variance, scale**2 * certainty, atol=1e-9)
+    assert np.allclose(y, exact, atol=1e-12 * scale) and np.allclose(
+        variance, scale**2 * certainty, atol=1e-9
+    )
     slope = math.sqrt(1 - alpha_bar)
     for moment, expected in ((x.mean(1), 0), (x.square().mean(1), 1), (y * x[:, 0], slope)):
         assert abs(moment.mean() - expected) < 4 * moment.std() / math.sqrt(len(x))
@@ -67,7 +87,9 @@ def test_expanded_batch_is_symmetric_and_its_targets_are_exact(d):
     config, flips = Flow(d, batch=4 * len(sign_flips(d))), sign_flips(d)
     x, y = one_batch(config)
     assert x.shape == (config.batch, d) and y.shape == (config.batch,)
-    assert np.allclose(y, target.noise_target(x.numpy(), ALPHA_BAR, target.parity(d))[:, 0], atol=1e-12)
+    assert np.allclose(
+        y, target.noise_target(x.numpy(), ALPHA_BAR, target.parity(d))[:, 0], atol=1e-12
+    )
     points = {(*point, value) for point, value in zip(map(tuple, x.tolist()), y.tolist())}
     assert len(points) == config.batch
     for flip in flips:
@@ -93,7 +115,9 @@ def test_onto_axis_leaves_what_the_network_sees_of_its_own_coordinate():
     x = torch.randn(50, 4, generator=seeded(), dtype=torch.float64)
     alone = torch.cat([x[:, :1], torch.zeros(50, 3, dtype=torch.float64)], 1)
     assert brought.distance == 0 < state.distance and torch.equal(brought.axis, state.axis)
-    assert torch.allclose(brought(x), state(alone)) and not torch.allclose(brought(x), state(x), atol=0.1)
+    assert torch.allclose(brought(x), state(alone)) and not torch.allclose(
+        brought(x), state(x), atol=0.1
+    )
     assert brought[:3] == (3, 0.2, 0.9) and brought.a is state.a and brought.b is state.b
 
 
@@ -106,7 +130,12 @@ def test_m_is_invariant_on_every_batch(d):
         _, (_, on, _) = gradient(onto_axis(state), x, y)
         _, (_, off, _) = gradient(state, x, y)
         _, (_, bare, _) = gradient(onto_axis(state), *draw(config, 256, seeded(seed))[:2])
-        assert on[:, 1:].abs().max() < 1e-14 < 1e-3 < min(bare[:, 1:].abs().max(), off[:, 1:].abs().max())
+        assert (
+            on[:, 1:].abs().max()
+            < 1e-14
+            < 1e-3
+            < min(bare[:, 1:].abs().max(), off[:, 1:].abs().max())
+        )
         assert on[:, 0].abs().max() > 1e-3
 
 
@@ -115,7 +144,9 @@ def test_flow_on_m_is_that_of_the_population():
     config = Flow(8, steps=300, rate=0.05, bound=math.inf, width=16, scale=0.3, batch=2048)
     state = onto_axis(start(config))
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
-    z = math.sqrt(ALPHA_BAR) + math.sqrt(1 - ALPHA_BAR) * nodes  # x0^(1) = 1; the other half is its mirror image
+    z = (
+        math.sqrt(ALPHA_BAR) + math.sqrt(1 - ALPHA_BAR) * nodes
+    )  # x0^(1) = 1; the other half is its mirror image
     axis, weights = np.concatenate([z, -z]), np.tile(weights / weights.sum() / 2, 2)
     mean = np.tanh(math.sqrt(ALPHA_BAR) / (1 - ALPHA_BAR) * axis)
     y = (axis - math.sqrt(ALPHA_BAR) * mean) / math.sqrt(1 - ALPHA_BAR)
@@ -125,7 +156,11 @@ def test_flow_on_m_is_that_of_the_population():
             hidden = np.maximum(np.outer(axis, w) + b, 0)
             error = 2 * weights * (hidden @ a - y)
             force = (hidden > 0) * error[:, None] * a
-            a, w, b = a - config.rate * error @ hidden, w - config.rate * axis @ force, b - config.rate * force.sum(0)
+            a, w, b = (
+                a - config.rate * error @ hidden,
+                w - config.rate * axis @ force,
+                b - config.rate * force.sum(0),
+            )
     assert last.distance < 1e-13 and last.time == pytest.approx(15)
     grid = torch.zeros(101, 8, dtype=torch.float64)
     grid[:, 0] = torch.linspace(-2, 2, 101)
@@ -138,10 +173,19 @@ def test_balance_and_the_bound_on_the_step():
     """a² − ‖w‖² − b² stays as it is in a flow, here to the square of the step; a large network takes shorter ones."""
     config = Flow(4, steps=5, batch=64, bound=0.01, width=8)
     state = network(4, width=8)
-    balance = [s.a**2 - s.w.square().sum(1) - s.b**2 for s in (state, *itertools.islice(flow(config, state), 1, 2))]
+    balance = [
+        s.a**2 - s.w.square().sum(1) - s.b**2
+        for s in (state, *itertools.islice(flow(config, state), 1, 2))
+    ]
     after = list(flow(config, state))
-    assert after[1].time == pytest.approx(0.01 / state.a.square().sum().item()) and after[1].time < config.rate / 10
-    step = (after[1].a - state.a).square(), (after[1].w - state.w).square().sum(1) + (after[1].b - state.b).square()
+    assert (
+        after[1].time == pytest.approx(0.01 / state.a.square().sum().item())
+        and after[1].time < config.rate / 10
+    )
+    step = (
+        (after[1].a - state.a).square(),
+        (after[1].w - state.w).square().sum(1) + (after[1].b - state.b).square(),
+    )
     assert torch.allclose(balance[1] - balance[0], step[0] - step[1], atol=1e-13)
     first = start(Flow(4, width=50, scale=0.01))
     assert torch.allclose(first.a.square(), first.w.square().sum(1) + first.b.square())
@@ -153,7 +197,11 @@ def test_resumed_is_bit_equal_to_undisturbed():
     straight = list(flow(config))
     again = list(flow(config, straight[7]))
     assert [s.step for s in straight] == list(range(10)) and [s.step for s in again] == [7, 8, 9]
-    assert math.isnan(straight[0].loss) and again[-1].loss == straight[-1].loss and again[-1].time == straight[-1].time
+    assert (
+        math.isnan(straight[0].loss)
+        and again[-1].loss == straight[-1].loss
+        and again[-1].time == straight[-1].time
+    )
     assert all(torch.equal(one, other) for one, other in zip(again[-1][3:], straight[-1][3:]))
     assert not torch.equal(start(config).w, start(replace(config, seed=1)).w)
 

@@ -12,7 +12,7 @@ from scipy.special import erf
 from scipy.stats import norm
 
 from localbias.theory import counterexample, growth, target
-from localbias.theory.invariance import pairwise_independent
+from localbias.theory.laws import pairwise_independent
 
 RNG = np.random.default_rng(0)
 PARITY = {d: target.parity(d) for d in (3, 4, 8)}
@@ -31,6 +31,7 @@ def sphere(n, d, seed=0):
 
 # K and its gradient
 
+
 @pytest.mark.parametrize("alpha_bar", [0.1, 0.6, 0.95])
 def test_rate_by_its_definition_without_stein(alpha_bar):
     # Given x0, (ε_i, w·x_t) is Gaussian, so E[ε_i | u] is linear in u = w·x_t and one integral over u is left.
@@ -40,9 +41,20 @@ def test_rate_by_its_definition_without_stein(alpha_bar):
     found = 0
     for string, p in zip(support, weights):
         centre = math.sqrt(alpha_bar) * w @ string
-        found += p * quad(lambda u: spread * w[i] * (u - centre) / width**2 * (u + b) * norm.pdf(u, centre, width),
-                          -b, centre + 12 * width if centre + 12 * width > -b else -b + 1, points=[max(centre, -b)])[0]
-    assert growth.growth_rate(w, b, alpha_bar, support, weights, i) == pytest.approx(found, abs=1e-9)
+        found += (
+            p
+            * quad(
+                lambda u: (
+                    spread * w[i] * (u - centre) / width**2 * (u + b) * norm.pdf(u, centre, width)
+                ),
+                -b,
+                centre + 12 * width if centre + 12 * width > -b else -b + 1,
+                points=[max(centre, -b)],
+            )[0]
+        )
+    assert growth.growth_rate(w, b, alpha_bar, support, weights, i) == pytest.approx(
+        found, abs=1e-9
+    )
 
 
 def test_rate_by_sampling():
@@ -59,7 +71,9 @@ def test_rate_by_sampling():
 
 def test_rate_in_the_papers_error_functions():
     w, b, alpha_bar = RNG.normal(size=4), -0.4, 0.7
-    inner = (math.sqrt(alpha_bar) * PARITY[4] @ w + b) / (math.sqrt(2 * (1 - alpha_bar)) * np.linalg.norm(w))
+    inner = (math.sqrt(alpha_bar) * PARITY[4] @ w + b) / (
+        math.sqrt(2 * (1 - alpha_bar)) * np.linalg.norm(w)
+    )
     expected = math.sqrt(1 - alpha_bar) * w[0] / 2 * (1 + erf(inner)).mean()
     assert growth.growth_rate(w, b, alpha_bar, PARITY[4]) == pytest.approx(expected, abs=1e-15)
 
@@ -69,7 +83,9 @@ def test_rate_is_vectorised_over_neurons_and_levels():
     found = growth.growth_rate(w, b, levels, PARITY[3], coordinate=1)
     by_w, by_b = growth.growth_gradient(w, b, levels, PARITY[3], coordinate=1)
     assert found.shape == by_b.shape == (2, 5) and by_w.shape == (2, 5, 3)
-    assert found[1, 3] == pytest.approx(growth.growth_rate(w[3], b[3], 0.9, PARITY[3], coordinate=1), abs=1e-15)
+    assert found[1, 3] == pytest.approx(
+        growth.growth_rate(w[3], b[3], 0.9, PARITY[3], coordinate=1), abs=1e-15
+    )
     one, _ = growth.growth_gradient(w[3], b[3], 0.9, PARITY[3], coordinate=1)
     np.testing.assert_allclose(by_w[1, 3], one, atol=1e-14)
 
@@ -98,6 +114,7 @@ def test_neuron_without_weights_does_not_grow():
 
 # Theorem 5.3, bullet 1: the sign of K is that of w_i, for any law
 
+
 @pytest.mark.parametrize("seed", range(3))
 def test_rate_has_the_sign_of_the_weight(seed):
     support, weights = random_law(4, 6, seed)
@@ -109,6 +126,7 @@ def test_rate_has_the_sign_of_the_weight(seed):
 
 # Bullet 3: the bias D*
 
+
 def precise_condition(bias, alpha_bar):
     """(1 + D²) P′(D) − D P(D) in mpmath's working precision."""
     signal, spread = mp.sqrt(alpha_bar), mp.sqrt(1 - alpha_bar)
@@ -117,7 +135,9 @@ def precise_condition(bias, alpha_bar):
     return (1 + bias**2) * slope - bias * sum(mp.erfc(-z / mp.sqrt(2)) for z in ends) / 4
 
 
-@pytest.mark.parametrize("alpha_bar, count", [(0.05, 1), (0.5, 1), (0.8475, 1), (0.848, 3), (0.9, 3), (0.99, 3)])
+@pytest.mark.parametrize(
+    "alpha_bar, count", [(0.05, 1), (0.5, 1), (0.8475, 1), (0.848, 3), (0.9, 3), (0.99, 3)]
+)
 def test_stationary_biases_are_all_roots_of_the_condition(alpha_bar, count):
     found = growth.stationary_biases(alpha_bar)
     roots = found[~np.isnan(found)]
@@ -126,7 +146,7 @@ def test_stationary_biases_are_all_roots_of_the_condition(alpha_bar, count):
         # the condition changes its sign from one side of each root to the other, and nowhere else
         marks = [root * (1 + sign * mp.mpf("1e-9")) for root in roots for sign in (-1, 1)]
         signs = [precise_condition(mark, mp.mpf(alpha_bar)) > 0 for mark in marks]
-        assert signs == [True, False, False, True, True, False][:len(signs)]
+        assert signs == [True, False, False, True, True, False][: len(signs)]
         grid = [mp.mpf(k) / 200 for k in range(1, 600)]
         walk = [precise_condition(mark, mp.mpf(alpha_bar)) > 0 for mark in sorted(grid + marks)]
         assert sum(x != y for x, y in itertools.pairwise(walk)) == count
@@ -135,8 +155,13 @@ def test_stationary_biases_are_all_roots_of_the_condition(alpha_bar, count):
 
 def test_where_the_condition_gets_three_roots():
     with mp.workdps(30):
-        _, fold = mp.findroot(lambda bias, level: (precise_condition(bias, level),
-                                                   mp.diff(lambda x: precise_condition(x, level), bias)), (0.25, 0.848))
+        _, fold = mp.findroot(
+            lambda bias, level: (
+                precise_condition(bias, level),
+                mp.diff(lambda x: precise_condition(x, level), bias),
+            ),
+            (0.25, 0.848),
+        )
     assert float(fold) == pytest.approx(0.8475703, abs=1e-7)
     for level, count in ((float(fold) - 1e-6, 1), (float(fold) + 1e-6, 3)):
         assert np.isfinite(growth.stationary_biases(level)).sum() == count
@@ -149,7 +174,9 @@ def test_optimal_bias_is_the_global_maximum_on_the_axis():
     grid = np.linspace(-5, 5, 100_001)
     for level, bias in zip(levels.ravel(), best.ravel()):
         rate = growth.axis_rate(grid, level)
-        assert growth.axis_rate(bias, level) >= rate.max() and abs(grid[rate.argmax()] - bias) < 1e-4
+        assert (
+            growth.axis_rate(bias, level) >= rate.max() and abs(grid[rate.argmax()] - bias) < 1e-4
+        )
 
 
 def test_first_root_is_the_wrong_one_above_the_fold():
@@ -178,6 +205,7 @@ def test_axis_rate_is_the_rate_of_a_neuron_on_the_axis():
 
 # A moment in the proof of bullet 2
 
+
 def test_the_proof_takes_a_moment_for_one_that_depends_on_the_coordinate():
     w, b, alpha_bar = np.array([0.5, 0.4, -0.3]), 0.6, 0.8
     found = growth.proof_moments(w, b, alpha_bar, PARITY[3])
@@ -204,10 +232,13 @@ def test_the_moment_is_one_for_longer_parities_and_the_laws_differ_all_the_same(
 
 # Theorem 5.2: what keeps neurons on the axis
 
+
 def by_hand(a, w, b, alpha_bar, support, weights, i, n=150_000):
     """−∂L/∂w by automatic differentiation on samples: means and standard errors [m, d]."""
     draw = torch.Generator().manual_seed(0)
-    x0 = torch.from_numpy(support)[torch.multinomial(torch.from_numpy(weights), n, True, generator=draw)]
+    x0 = torch.from_numpy(support)[
+        torch.multinomial(torch.from_numpy(weights), n, True, generator=draw)
+    ]
     noise = torch.randn(n, support.shape[1], generator=draw, dtype=torch.float64)
     x = math.sqrt(alpha_bar) * x0 + math.sqrt(1 - alpha_bar) * noise
     full = torch.zeros(len(a), support.shape[1], dtype=torch.float64)
@@ -215,17 +246,25 @@ def by_hand(a, w, b, alpha_bar, support, weights, i, n=150_000):
     full.requires_grad_()
     parts = []
     for inputs, aim in zip(x.chunk(50), noise[:, i].chunk(50)):
-        loss = ((torch.relu(inputs @ full.T + torch.from_numpy(b)) @ torch.from_numpy(a) - aim) ** 2).mean()
+        loss = (
+            (torch.relu(inputs @ full.T + torch.from_numpy(b)) @ torch.from_numpy(a) - aim) ** 2
+        ).mean()
         parts.append(-torch.autograd.grad(loss, full)[0])
     parts = torch.stack(parts)
     return parts.mean(0).numpy(), (parts.std(0) / math.sqrt(len(parts))).numpy()
 
 
-NETWORK = dict(a=np.array([0.7, -1.2, 0.4, 0.9]), w=np.array([1.1, -0.6, 0.8, 0.0]), b=np.array([0.2, 0.5, -0.7, 0.3]))
+NETWORK = dict(
+    a=np.array([0.7, -1.2, 0.4, 0.9]),
+    w=np.array([1.1, -0.6, 0.8, 0.0]),
+    b=np.array([0.2, 0.5, -0.7, 0.3]),
+)
 
 
 def off_axis(support, weights=None, coordinate=0, alpha_bar=0.6):
-    found = growth.force(**NETWORK, alpha_bar=alpha_bar, support=support, weights=weights, coordinate=coordinate)
+    found = growth.force(
+        **NETWORK, alpha_bar=alpha_bar, support=support, weights=weights, coordinate=coordinate
+    )
     return np.delete(found, coordinate, -1)
 
 
@@ -252,13 +291,18 @@ def test_force_is_vectorised_and_small_networks_grow_at_the_rate():
 
 def test_a_neuron_that_never_opens_neither_feels_nor_gives_a_force():
     alone = growth.force(**NETWORK, alpha_bar=0.6, support=PARITY[3])
-    longer = {name: np.append(part, value) for (name, part), value in zip(NETWORK.items(), (2.0, 0.0, -0.5))}
+    longer = {
+        name: np.append(part, value)
+        for (name, part), value in zip(NETWORK.items(), (2.0, 0.0, -0.5))
+    }
     with_it = growth.force(**longer, alpha_bar=0.6, support=PARITY[3])
     np.testing.assert_array_equal(with_it[-1], 0)
     np.testing.assert_allclose(with_it[:-1], alone, atol=1e-15)
 
 
-@pytest.mark.parametrize("support, weights", [(PARITY[3], None), (PARITY[4], None), pairwise_independent(5, 0)])
+@pytest.mark.parametrize(
+    "support, weights", [(PARITY[3], None), (PARITY[4], None), pairwise_independent(5, 0)]
+)
 def test_axis_is_invariant_for_every_output_under_pairwise_independence(support, weights):
     for i in range(support.shape[1]):
         assert np.abs(off_axis(support, weights, i)).max() < 1e-14
@@ -279,7 +323,9 @@ def test_for_one_output_it_is_enough_that_others_have_mean_zero_given_it():
 
 def test_force_is_linear_in_a_pairs_correlation():
     subsets = np.array([[False] * 3, [True, True, False], [True] * 3])
-    forces = np.stack([off_axis(*target.law(subsets, [1, rho, 0.2])) for rho in (-0.6, 0.1, 0.3, 0.8)])
+    forces = np.stack(
+        [off_axis(*target.law(subsets, [1, rho, 0.2])) for rho in (-0.6, 0.1, 0.3, 0.8)]
+    )
     assert np.abs(forces[:, :, 1]).max() < 1e-15 and np.abs(forces[-1, :, 0]).min() > 0.01
     for rho, force in zip((-0.6, 0.1, 0.3, 0.8), forces):
         np.testing.assert_allclose(force[:, 0], rho * forces[-1, :, 0] / 0.8, atol=1e-14)
@@ -303,16 +349,21 @@ def test_printed_m_is_left_at_once():
     for _ in range(3):  # the loss of one neuron is E(a gate − ε)², so this is gradient descent in a
         a = a - step * 2 * (gate * (a * gate - noise[:, 0])).mean()
     assert rate > 0.1 and a[0] / (3 * step) == pytest.approx(rate, rel=0.05)
-    assert np.abs(a * w[1:]).min() > 1e-3  # no longer in M; and balance, a² = ‖w‖² + b², excludes the start
+    assert (
+        np.abs(a * w[1:]).min() > 1e-3
+    )  # no longer in M; and balance, a² = ‖w‖² + b², excludes the start
 
 
 # The counterexample to bullet 2
+
 
 @pytest.mark.parametrize("n", [4, 6])
 def test_counterexample_obeys_the_assumption_and_is_summed_correctly(n):
     others = target.hypercube(n)
     zero, two, none = others[others.sum(1) == 0], others[others.sum(1) == 2], -np.ones((1, n))
-    support = np.concatenate([np.insert(part, 0, side, 1) for part, side in ((zero, 1), (none, -1), (two, -1))])
+    support = np.concatenate(
+        [np.insert(part, 0, side, 1) for part, side in ((zero, 1), (none, -1), (two, -1))]
+    )
     share = [0.5 / len(zero), 1 / (n + 2), n / (n + 2) / 2 / len(two)]
     weights = np.repeat(share, [len(zero), 1, len(two)])
     subsets, coefficients = target.fourier(support, weights)
@@ -333,11 +384,20 @@ def precise_excess(alpha_bar, n, v, bias):
 
     def rate(v, bias):
         length = mp.sqrt(1 + n * v * v)
-        strings = [(mp.mpf(1) / 2, 1), (mp.mpf(1) / (n + 2), -1 - n * v), (mp.mpf(n) / (2 * n + 4), -1 + 2 * v)]
-        gate = sum(p * mp.erfc(-(signal * sums + bias) / spread / length / mp.sqrt(2)) / 2 for p, sums in strings)
+        strings = [
+            (mp.mpf(1) / 2, 1),
+            (mp.mpf(1) / (n + 2), -1 - n * v),
+            (mp.mpf(n) / (2 * n + 4), -1 + 2 * v),
+        ]
+        gate = sum(
+            p * mp.erfc(-(signal * sums + bias) / spread / length / mp.sqrt(2)) / 2
+            for p, sums in strings
+        )
         return gate / mp.sqrt(1 + n * v * v + bias * bias)
 
-    best = mp.findroot(lambda x: precise_condition(x, alpha_bar), growth.optimal_bias(float(alpha_bar)))
+    best = mp.findroot(
+        lambda x: precise_condition(x, alpha_bar), growth.optimal_bias(float(alpha_bar))
+    )
     return rate(v, bias) - rate(mp.mpf(0), best)
 
 

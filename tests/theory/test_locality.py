@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from localbias import grammar, reference, render
+from localbias import exact, grammar, render
 from localbias.diffusion import Schedule
 from localbias.ldr import local_dependency_ratio
 from localbias.theory import target
@@ -37,9 +37,15 @@ def test_ratios_are_those_of_the_enumerated_jacobian(d, alpha_bar):
     np.testing.assert_allclose(ratios(x, alpha_bar, "noise"), of_row(jacobian), atol=1e-9)
 
 
-@pytest.mark.parametrize("x", [
-    (1.1, 0.9, -1.02, -0.8), (0.4, 1.0, 1.1, 1.0), (-0.5, 0.9, 0.5, 0.9), (1.0, 0.02, 1.0, 0.7),
-])
+@pytest.mark.parametrize(
+    "x",
+    [
+        (1.1, 0.9, -1.02, -0.8),
+        (0.4, 1.0, 1.1, 1.0),
+        (-0.5, 0.9, 0.5, 0.9),
+        (1.0, 0.02, 1.0, 0.7),
+    ],
+)
 @pytest.mark.parametrize("alpha_bar", [0.8, 0.9995])
 def test_ratios_keep_their_digits_near_certainty(x, alpha_bar):
     """At the second level e^(−2h) is less than any float64; the third x breaks the rule."""
@@ -51,8 +57,11 @@ def test_ratios_keep_their_digits_near_certainty(x, alpha_bar):
         weights = [mpmath.exp(mpmath.fdot(h, s)) for s in strings]
         whole = mpmath.fsum(weights)
         mean = [mpmath.fdot(weights, column) / whole for column in zip(*strings)]
-        row = [mpmath.fsum(w * (s[0] - mean[0]) * (s[k] - mean[k]) for w, s in zip(weights, strings)) / whole
-               for k in range(4)]
+        row = [
+            mpmath.fsum(w * (s[0] - mean[0]) * (s[k] - mean[k]) for w, s in zip(weights, strings))
+            / whole
+            for k in range(4)
+        ]
         plain = row[0] ** 2 / mpmath.fsum(c * c for c in row)
         noise = [1 - gamma * row[0], *(-gamma * c for c in row[1:])]
         other = noise[0] ** 2 / mpmath.fsum(c * c for c in noise)
@@ -65,9 +74,11 @@ def test_ratios_agree_with_those_of_the_reference_denoiser():
     t = schedule.index(sqrt_alpha_bar=0.7)
     alpha_bar = schedule.alpha_bar[t].item()
     x, region = torch.from_numpy(noised(alpha_bar, 6, 64)), torch.arange(6) == 0
-    exact, local = (make(rule, signals, schedule) for make in (reference.rule, reference.marginals))
+    optimum, local = (make(rule, signals, schedule) for make in (exact.rule, exact.marginals))
     for name in ("x0", "noise"):
-        found = local_dependency_ratio(lambda x_t: schedule.predict(exact, x_t, t, name), x, region)
+        found = local_dependency_ratio(
+            lambda x_t: schedule.predict(optimum, x_t, t, name), x, region
+        )
         np.testing.assert_allclose(ratios(x.numpy(), alpha_bar, name), found, atol=1e-9)
         alone = local_dependency_ratio(lambda x_t: schedule.predict(local, x_t, t, name), x, region)
         np.testing.assert_allclose(alone, 1, atol=1e-12)
@@ -106,13 +117,17 @@ def test_the_optimum_leans_on_one_other_sign_as_the_noise_vanishes(d):
 def test_density_of_equal_least():
     assert density_of_equal_least(2) == pytest.approx(1 / math.sqrt(math.pi))
     least = np.partition(np.random.default_rng(0).normal(size=(100_000, 7)), 1)[:, :2]
-    assert (np.diff(least) < 0.05).mean() / 0.05 == pytest.approx(density_of_equal_least(7), rel=0.06)
+    assert (np.diff(least) < 0.05).mean() / 0.05 == pytest.approx(
+        density_of_equal_least(7), rel=0.06
+    )
 
 
 @pytest.mark.parametrize("alpha_bar", [1e-6, 0.3, 0.9, 1 - 1e-9])
 def test_bounds_on_every_sample(alpha_bar):
     x = noised(alpha_bar, 2, 1000)
-    np.testing.assert_allclose(ratios(x, alpha_bar), 0.5, atol=1e-12)  # of two signs one says what the other is
+    np.testing.assert_allclose(
+        ratios(x, alpha_bar), 0.5, atol=1e-12
+    )  # of two signs one says what the other is
     for d in (3, 8):
         found = ratios(noised(alpha_bar, d, 1000), alpha_bar)
         assert (found > 0.5 - 1e-12).all() and (found < 1 + 1e-12).all()
@@ -129,17 +144,22 @@ def test_longer_rules_hide_better():
 @pytest.mark.parametrize("d", [2, 3, 6, 16])
 def test_noise_is_predicted_locally_outside_a_window(d):
     inside = min(ratio(one, d, "noise", samples=1000)[0] for one in (0.4, 0.5, 0.6, 0.7, 0.8, 0.85))
-    assert inside < 0.95 and all(ratio(one, d, "noise")[0] > 0.995 for one in (0.01, 0.05, 0.96, 0.999, 1 - 1e-9))
+    assert inside < 0.95 and all(
+        ratio(one, d, "noise")[0] > 0.995 for one in (0.01, 0.05, 0.96, 0.999, 1 - 1e-9)
+    )
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"alpha_bar": 1.0}, r"alpha_bar=1.0; allowed: inside \(0, 1\)"),
-    ({"alpha_bar": [0.5, 0.6]}, r"alpha_bar=\[0.5, 0.6\]; allowed: one number"),
-    ({"d": 1}, "d=1; allowed: whole numbers from 2"),
-    ({"d": 3.5}, "d=3.5; allowed: whole numbers from 2"),
-    ({"samples": 1}, "samples=1; allowed: whole numbers from 2"),
-    ({"target": "v"}, "target='v'; allowed: x0, noise"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"alpha_bar": 1.0}, r"alpha_bar=1.0; allowed: inside \(0, 1\)"),
+        ({"alpha_bar": [0.5, 0.6]}, r"alpha_bar=\[0.5, 0.6\]; allowed: one number"),
+        ({"d": 1}, "d=1; allowed: whole numbers from 2"),
+        ({"d": 3.5}, "d=3.5; allowed: whole numbers from 2"),
+        ({"samples": 1}, "samples=1; allowed: whole numbers from 2"),
+        ({"target": "v"}, "target='v'; allowed: x0, noise"),
+    ],
+)
 def test_arguments_that_make_no_sense_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         ratio(**{"alpha_bar": 0.5, "d": 3} | change)

@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from localbias import grammar, reference, render
+from localbias import exact, grammar, render
 from localbias.diffusion import Schedule
 from localbias.theory import numerics, target
 
@@ -25,8 +25,10 @@ def random_law(d, n, seed=0):
 
 def bayes(x, alpha_bar, support, weights):
     """E[x0 | x] and Cov[x0 | x], one density at a time."""
-    likelihood = [w * math.prod(norm.pdf(x, math.sqrt(alpha_bar) * s, math.sqrt(1 - alpha_bar)))
-                  for s, w in zip(support, weights)]
+    likelihood = [
+        w * math.prod(norm.pdf(x, math.sqrt(alpha_bar) * s, math.sqrt(1 - alpha_bar)))
+        for s, w in zip(support, weights)
+    ]
     posterior = np.array(likelihood) / sum(likelihood)
     mean = sum(p * s for p, s in zip(posterior, support))
     return mean, sum(p * np.outer(s - mean, s - mean) for p, s in zip(posterior, support))
@@ -37,7 +39,9 @@ def mmse(alpha_bar, support, weights, coordinate=0):
     signal, spread = math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
     step, reach = 0.4 * spread * min(1, spread / signal), signal + 6.5 * spread
     line = np.arange(-reach, reach + step, step)
-    axes = norm.pdf((line[:, None] - signal * np.array([1.0, -1.0])) / spread) / spread  # of x0_k = ±1: [q, 2]
+    axes = (
+        norm.pdf((line[:, None] - signal * np.array([1.0, -1.0])) / spread) / spread
+    )  # of x0_k = ±1: [q, 2]
     density = first = 0
     for string, weight in zip(support, weights):
         one = weight * reduce(np.multiply.outer, [axes[:, int(sign < 0)] for sign in string])
@@ -61,7 +65,9 @@ def test_posterior_is_bayes_rule(alpha_bar):
 def test_each_leading_index_may_have_its_own_noise_level():
     support, weights = random_law(3, 5)
     x, levels = RNG.normal(size=(4, 3)), np.array([[0.1], [0.6]])
-    mean, noise = (f(x, levels, support, weights) for f in (target.posterior_mean, target.noise_target))
+    mean, noise = (
+        f(x, levels, support, weights) for f in (target.posterior_mean, target.noise_target)
+    )
     assert mean.shape == noise.shape == (2, 4, 3)
     assert target.noise_jacobian(x, levels, support, weights).shape == (2, 4, 3, 3)
     np.testing.assert_allclose(mean[1, 2], target.posterior_mean(x[2], 0.6, support, weights))
@@ -80,17 +86,19 @@ def test_parity_has_a_closed_form(d):
 def test_reference_denoiser_agrees():
     schedule, rule = Schedule(), grammar.Parity(5)
     t = schedule.index(sqrt_alpha_bar=0.7)
-    exact = reference.rule(rule, render.Scalars(5), schedule)
+    optimum = exact.rule(rule, render.Scalars(5), schedule)
     x = RNG.normal(size=(6, 5))
     found = target.posterior_mean(x, schedule.alpha_bar[t].item(), target.parity(5))
-    np.testing.assert_allclose(found, exact(torch.from_numpy(x), t).numpy(), atol=1e-12)
+    np.testing.assert_allclose(found, optimum(torch.from_numpy(x), t).numpy(), atol=1e-12)
 
 
 def test_parity_of_some_coordinates():
     support = target.parity(4, [0, 2])
     assert support.shape == (8, 4) and (support[:, 0] == support[:, 2]).all()
     assert len(np.unique(support, axis=0)) == 8
-    assert (target.parity(4).prod(1) == 1).all() and len(np.unique(target.hypercube(4), axis=0)) == 16
+    assert (target.parity(4).prod(1) == 1).all() and len(
+        np.unique(target.hypercube(4), axis=0)
+    ) == 16
 
 
 def test_noise_target_is_the_score():
@@ -98,21 +106,31 @@ def test_noise_target_is_the_score():
     alpha_bar, x = 0.4, RNG.normal(size=3)
 
     def log_density(x):
-        return math.log(sum(w * math.prod(norm.pdf(x, math.sqrt(alpha_bar) * s, math.sqrt(1 - alpha_bar)))
-                            for s, w in zip(support, weights)))
+        return math.log(
+            sum(
+                w * math.prod(norm.pdf(x, math.sqrt(alpha_bar) * s, math.sqrt(1 - alpha_bar)))
+                for s, w in zip(support, weights)
+            )
+        )
 
     steps = 1e-5 * np.eye(3)
     score = np.array([(log_density(x + e) - log_density(x - e)) / 2e-5 for e in steps])
-    np.testing.assert_allclose(target.noise_target(x, alpha_bar, support, weights), -math.sqrt(0.6) * score, atol=1e-8)
+    np.testing.assert_allclose(
+        target.noise_target(x, alpha_bar, support, weights), -math.sqrt(0.6) * score, atol=1e-8
+    )
 
 
 def test_noise_jacobian_is_the_derivative_of_the_noise_target():
     support, weights = random_law(4, 9)
     x = RNG.normal(size=(5, 4))
-    ahead, behind = ([target.noise_target(x + step, 0.7, support, weights) for step in sign * 1e-6 * np.eye(4)]
-                     for sign in (1, -1))
+    ahead, behind = (
+        [target.noise_target(x + step, 0.7, support, weights) for step in sign * 1e-6 * np.eye(4)]
+        for sign in (1, -1)
+    )
     slopes = (np.array(ahead) - behind) / 2e-6
-    np.testing.assert_allclose(target.noise_jacobian(x, 0.7, support, weights), np.moveaxis(slopes, 0, -1), atol=1e-7)
+    np.testing.assert_allclose(
+        target.noise_jacobian(x, 0.7, support, weights), np.moveaxis(slopes, 0, -1), atol=1e-7
+    )
 
 
 def test_covariance_keeps_its_digits_near_certainty():
@@ -129,11 +147,17 @@ def test_fourier_form_equals_the_sum_over_the_support(alpha_bar):
     support, weights = random_law(4, 11, seed=3)
     x = RNG.normal(size=(2, 3, 4))
     mean, covariance = target.fourier_posterior(x, alpha_bar, *target.fourier(support, weights))
-    np.testing.assert_allclose(mean, target.posterior_mean(x, alpha_bar, support, weights), atol=1e-9)
-    np.testing.assert_allclose(covariance, target.posterior_covariance(x, alpha_bar, support, weights), atol=1e-9)
+    np.testing.assert_allclose(
+        mean, target.posterior_mean(x, alpha_bar, support, weights), atol=1e-9
+    )
+    np.testing.assert_allclose(
+        covariance, target.posterior_covariance(x, alpha_bar, support, weights), atol=1e-9
+    )
     y, jacobian = target.to_noise(x, alpha_bar, mean, covariance)
     np.testing.assert_allclose(y, target.noise_target(x, alpha_bar, support, weights), atol=1e-9)
-    np.testing.assert_allclose(jacobian, target.noise_jacobian(x, alpha_bar, support, weights), atol=1e-8)
+    np.testing.assert_allclose(
+        jacobian, target.noise_jacobian(x, alpha_bar, support, weights), atol=1e-8
+    )
 
 
 def test_two_coefficients_are_parity_in_any_dimension():
@@ -141,7 +165,9 @@ def test_two_coefficients_are_parity_in_any_dimension():
     x, levels = RNG.normal(size=(3, 12)), np.array([0.3, 0.5, 0.7])
     mean, covariance = target.fourier_posterior(x, levels, subsets, [1, 1])
     np.testing.assert_allclose(mean, target.posterior_mean(x, levels, target.parity(12)), atol=1e-9)
-    np.testing.assert_allclose(covariance, target.posterior_covariance(x, levels, target.parity(12)), atol=1e-9)
+    np.testing.assert_allclose(
+        covariance, target.posterior_covariance(x, levels, target.parity(12)), atol=1e-9
+    )
 
 
 def test_fourier_coefficients_are_the_means_of_products_and_give_the_law_back():
@@ -149,10 +175,14 @@ def test_fourier_coefficients_are_the_means_of_products_and_give_the_law_back():
     subsets, coefficients = target.fourier(support, weights)
     assert subsets.shape == (16, 4) and not subsets[0].any()
     for subset, coefficient in zip(subsets, coefficients):
-        assert coefficient == pytest.approx(np.average(support[:, subset].prod(1), weights=weights), abs=1e-14)
+        assert coefficient == pytest.approx(
+            np.average(support[:, subset].prod(1), weights=weights), abs=1e-14
+        )
     again, probabilities = target.law(subsets, coefficients)
     for string, probability in zip(again, probabilities):
-        assert probability == pytest.approx(weights[(support == string).all(1)].sum() / weights.sum())
+        assert probability == pytest.approx(
+            weights[(support == string).all(1)].sum() / weights.sum()
+        )
     assert probabilities.sum() == pytest.approx(1)
 
 
@@ -160,7 +190,9 @@ def test_fourier_form_refuses_where_it_has_cancelled():
     forbidden = np.array([[-1.0, 1.0, 1.0]])
     with pytest.raises(ValueError, match="cancelled; allowed"):
         target.fourier_posterior(forbidden, 0.91, *target.fourier(target.parity(3)))
-    by_support = target.posterior_mean(forbidden, 0.91, target.parity(3))  # three strings are one sign away
+    by_support = target.posterior_mean(
+        forbidden, 0.91, target.parity(3)
+    )  # three strings are one sign away
     np.testing.assert_allclose(by_support, [[-1 / 3, 1 / 3, 1 / 3]], atol=1e-8)
 
 
@@ -192,14 +224,19 @@ def test_univariate_level_is_what_conditioning_on_one_coordinate_leaves(alpha_ba
         return 4 * signal**2 / spread**2 * (up * down / (up + down) if up + down > 0 else 0)
 
     value, error = target.univariate_level(alpha_bar, mean)
-    assert value == pytest.approx(quad(left, -9, 9, epsabs=1e-12, limit=200)[0], abs=1e-10) and error < 1e-10
+    assert (
+        value == pytest.approx(quad(left, -9, 9, epsabs=1e-12, limit=200)[0], abs=1e-10)
+        and error < 1e-10
+    )
 
 
 def test_univariate_level_by_the_nishimori_identity():
     node, weight = np.polynomial.hermite_e.hermegauss(80)
     levels = np.array([0.1, 0.4, 0.6])
     gamma = (levels / (1 - levels))[:, None]
-    expected = gamma[:, 0] * (1 - np.tanh(gamma + np.sqrt(gamma) * node) @ weight / math.sqrt(2 * math.pi))
+    expected = gamma[:, 0] * (
+        1 - np.tanh(gamma + np.sqrt(gamma) * node) @ weight / math.sqrt(2 * math.pi)
+    )
     np.testing.assert_allclose(target.univariate_level(levels)[0], expected, atol=1e-6)
 
 
@@ -207,7 +244,11 @@ def test_univariate_level_by_the_nishimori_identity():
 def test_optimum_of_parity_by_integrating_over_all_inputs(d, alpha_bar):
     support = target.parity(d)
     levels = target.parity_levels(alpha_bar, d)
-    whole = alpha_bar / (1 - alpha_bar) * mmse(alpha_bar, support, np.full(len(support), 1 / len(support)))
+    whole = (
+        alpha_bar
+        / (1 - alpha_bar)
+        * mmse(alpha_bar, support, np.full(len(support), 1 / len(support)))
+    )
     assert levels.optimum == pytest.approx(whole, abs=1e-9)
     assert levels.optimum < levels.univariate < levels.linear == alpha_bar
     assert levels.error < 1e-10
@@ -216,7 +257,12 @@ def test_optimum_of_parity_by_integrating_over_all_inputs(d, alpha_bar):
 @pytest.mark.parametrize("gamma", [0.3, 1.0, 2.0])
 def test_series_of_the_gap_summed_term_by_term(gamma):
     t2 = np.tanh(gamma + math.sqrt(gamma) * numerics.GRID) ** 2
-    power, left, mu, nu = norm.pdf(numerics.GRID) * (numerics.GRID[1] - numerics.GRID[0]), (1 - t2) ** 2, [], []
+    power, left, mu, nu = (
+        norm.pdf(numerics.GRID) * (numerics.GRID[1] - numerics.GRID[0]),
+        (1 - t2) ** 2,
+        [],
+        [],
+    )
     for _ in range(20_000):
         nu.append(power @ left)
         power = power * t2
@@ -239,8 +285,13 @@ def test_gap_is_vectorised_and_falls_with_length():
 
 @pytest.mark.parametrize("alpha_bar", [0.5, 0.9, 0.97])
 def test_sampled_levels_cover_the_exact_ones(alpha_bar):
-    exact, found = target.parity_levels(alpha_bar, 4), target.sampled_levels(alpha_bar, target.parity(4), samples=256)
-    assert found.linear == pytest.approx(exact.linear) and found.univariate == pytest.approx(exact.univariate)
+    exact, found = (
+        target.parity_levels(alpha_bar, 4),
+        target.sampled_levels(alpha_bar, target.parity(4), samples=256),
+    )
+    assert found.linear == pytest.approx(exact.linear) and found.univariate == pytest.approx(
+        exact.univariate
+    )
     assert abs(found.optimum - exact.optimum) < 5 * found.error < exact.univariate / 4
 
 
@@ -250,7 +301,11 @@ def test_sampled_levels_of_a_biased_and_correlated_law():
         found = target.sampled_levels(0.5, support, weights, i)
         exact = mmse(0.5, support, weights, i)
         assert abs(found.optimum - exact) < 5 * found.error and found.error < 0.01
-        alone = mmse(0.5, np.array([[1.0], [-1.0]]), [weights[support[:, i] == side].sum() for side in (1, -1)])
+        alone = mmse(
+            0.5,
+            np.array([[1.0], [-1.0]]),
+            [weights[support[:, i] == side].sum() for side in (1, -1)],
+        )
         assert found.univariate == pytest.approx(alone, abs=1e-9)
 
 
@@ -279,7 +334,10 @@ def test_i_mmse_holds_for_a_law_that_is_not_a_parity():
     gamma, weight = numerics.panels([0, 0.5, 2, 6, 12, 24], 5)
     gaps = []
     for level in gamma / (1 + gamma):
-        univariate = [target.univariate_level(level, weights @ support[:, i])[0] * (1 - level) / level for i in (0, 1)]
+        univariate = [
+            target.univariate_level(level, weights @ support[:, i])[0] * (1 - level) / level
+            for i in (0, 1)
+        ]
         gaps.append(sum(univariate) - sum(mmse(level, support, weights, i) for i in (0, 1)))
     correlation = target.total_correlation(support, weights)
     assert 0.1 < correlation and weight @ gaps / 2 == pytest.approx(correlation, abs=1e-5)
@@ -288,20 +346,25 @@ def test_i_mmse_holds_for_a_law_that_is_not_a_parity():
 def test_total_correlation_of_known_laws():
     assert target.total_correlation(target.hypercube(3)) == pytest.approx(0, abs=1e-12)
     assert target.total_correlation([[1, 1, 1], [-1, -1, -1]]) == pytest.approx(2 * math.log(2))
-    assert target.total_correlation([[1, 1, 1], [1, 1, 1], [-1, -1, -1]], [1, 1, 2]) == pytest.approx(2 * math.log(2))
+    assert target.total_correlation(
+        [[1, 1, 1], [1, 1, 1], [-1, -1, -1]], [1, 1, 2]
+    ) == pytest.approx(2 * math.log(2))
 
 
-@pytest.mark.parametrize("change, message", [
-    (dict(alpha_bar=1.0), r"alpha_bar=1.0; allowed: inside \(0, 1\)"),
-    (dict(alpha_bar=[0.5, 0.0]), r"alpha_bar=\[0.5 0. \]; allowed"),
-    (dict(alpha_bar=float("nan")), "alpha_bar=nan; allowed"),
-    (dict(support=[[1, 0], [1, 1]]), r"values \[0. 1.\]; allowed: \[n, d\] of ±1"),
-    (dict(support=[1, -1]), r"support of shape \(2,\)"),
-    (dict(weights=[1.0]), "allowed: 2 finite numbers from 0"),
-    (dict(weights=[1.0, -1.0]), r"weights \[ 1. -1.\]; allowed"),
-    (dict(weights=[0.0, 0.0]), "not all of them 0"),
-    (dict(x=[0.0, 0.0, 0.0]), r"x of shape \(3,\); allowed: \[..., 2\]"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(alpha_bar=1.0), r"alpha_bar=1.0; allowed: inside \(0, 1\)"),
+        (dict(alpha_bar=[0.5, 0.0]), r"alpha_bar=\[0.5 0. \]; allowed"),
+        (dict(alpha_bar=float("nan")), "alpha_bar=nan; allowed"),
+        (dict(support=[[1, 0], [1, 1]]), r"values \[0. 1.\]; allowed: \[n, d\] of ±1"),
+        (dict(support=[1, -1]), r"support of shape \(2,\)"),
+        (dict(weights=[1.0]), "allowed: 2 finite numbers from 0"),
+        (dict(weights=[1.0, -1.0]), r"weights \[ 1. -1.\]; allowed"),
+        (dict(weights=[0.0, 0.0]), "not all of them 0"),
+        (dict(x=[0.0, 0.0, 0.0]), r"x of shape \(3,\); allowed: \[..., 2\]"),
+    ],
+)
 def test_arguments_that_make_no_sense_are_refused(change, message):
     fine = dict(x=[0.0, 0.0], alpha_bar=0.5, support=[[1, 1], [-1, -1]], weights=None)
     assert target.posterior_mean(**fine).shape == (2,)

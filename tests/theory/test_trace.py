@@ -9,10 +9,21 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from localbias.record import FOLDER, load
+from localbias.store import RECORDS, load
 from localbias.theory import target
 from localbias.theory.flow import Flow, State, draw, flow, start
-from localbias.theory.trace import FLOWS, Sample, Trace, fingerprint, goals, growth, paper_steps, record, run, stairs
+from localbias.theory.trace import (
+    FLOWS,
+    Sample,
+    Trace,
+    fingerprint,
+    goals,
+    growth,
+    paper_steps,
+    record,
+    run,
+    stairs,
+)
 
 ALPHA_BAR = 0.7
 SIX = Flow(6, steps=1600)
@@ -23,7 +34,10 @@ MEASURED = [f.name for f in fields(Trace) if f.name not in ("config", "levels", 
 def network(d, width=7, size=1.0, seed=1):
     """A network of no particular kind."""
     g = torch.Generator().manual_seed(seed)
-    a, w, b = (size * torch.randn(*n, generator=g, dtype=torch.float64) for n in ((width,), (width, d), (width,)))
+    a, w, b = (
+        size * torch.randn(*n, generator=g, dtype=torch.float64)
+        for n in ((width,), (width, d), (width,))
+    )
     return State(0, 0.0, math.nan, a, w, b)
 
 
@@ -56,14 +70,19 @@ def test_axis_outgrows_the_rest(trace):
         a, (first, *others) = state.a[j].item(), state.w[j].tolist()
         assert trace.axis[i, j] == pytest.approx(abs(a * first))
         assert trace.rest[i, j] == pytest.approx(abs(a) * math.hypot(*others))
-    assert trace.distance[i] == pytest.approx(math.sqrt(sum(w * w for row in state.w.tolist() for w in row[1:])))
+    assert trace.distance[i] == pytest.approx(
+        math.sqrt(sum(w * w for row in state.w.tolist() for w in row[1:]))
+    )
 
 
 def test_first_growth_is_twice_the_maximum_of_k():
     """K on the axis is √(1−ᾱ) w P(w x + b > 0), so that both a and w of the best neuron grow by 2 K* a unit of time."""
     angle = np.linspace(0, np.pi / 2, 20001)[:-1]
     w, b = np.cos(angle), np.sin(angle)
-    means = (norm.cdf((math.sqrt(ALPHA_BAR) * s * w + b) / (math.sqrt(1 - ALPHA_BAR) * w)) for s in (1, -1))
+    means = (
+        norm.cdf((math.sqrt(ALPHA_BAR) * s * w + b) / (math.sqrt(1 - ALPHA_BAR) * w))
+        for s in (1, -1)
+    )
     best = (math.sqrt(1 - ALPHA_BAR) * w * sum(means) / 2).max()
     config = Flow(8, steps=400, scale=1e-6, batch=2048, rate=0.05)
     found = growth(record(flow(config), Sample(config, 2**11), below=0.9))
@@ -90,7 +109,11 @@ def test_held_out_loss_is_exact_where_the_loss_is_known():
     assert sample.loss(zero) == pytest.approx((1, 0), abs=1e-12)
     assert sample.loss(linear) == pytest.approx((ALPHA_BAR, 0), abs=1e-12)
     axis, predicted, y = sample.scatter(linear, 30)
-    assert torch.allclose(predicted, slope * axis) and torch.equal(y, sample.y[:30]) and len(axis) == 30
+    assert (
+        torch.allclose(predicted, slope * axis)
+        and torch.equal(y, sample.y[:30])
+        and len(axis) == 30
+    )
 
 
 @pytest.mark.parametrize("d", [3, 60])
@@ -101,13 +124,22 @@ def test_held_out_loss_and_its_error_agree_with_plain_sampling(d):
     plain = (y - state(x)).square() + variance
     found = [Sample(replace(config, seed=seed), 1000).loss(state) for seed in range(30)]
     values, errors = torch.tensor(found, dtype=torch.float64).T
-    assert abs(values.mean() - plain.mean()) < 4 * (plain.std() / math.sqrt(len(plain)) + values.std() / math.sqrt(30))
-    assert 0.6 < errors.mean() / values.std() < 1.6 and errors.mean() < plain.std() / math.sqrt(1000)
+    assert abs(values.mean() - plain.mean()) < 4 * (
+        plain.std() / math.sqrt(len(plain)) + values.std() / math.sqrt(30)
+    )
+    assert 0.6 < errors.mean() / values.std() < 1.6 and errors.mean() < plain.std() / math.sqrt(
+        1000
+    )
 
 
 def test_record_measures_first_last_kept_and_few_others(trace):
     steps = trace.step.tolist()
-    assert steps[:11] == list(range(11)) and steps[-1] == SIX.steps and 200 in steps and len(steps) < 80
+    assert (
+        steps[:11] == list(range(11))
+        and steps[-1] == SIX.steps
+        and 200 in steps
+        and len(steps) < 80
+    )
     assert set(trace.states) == {7, 200} and trace.states[200].step == 200
     lengths = {len(getattr(trace, name)) for name in MEASURED}
     assert lengths == {len(steps)} and trace.axis.shape == trace.rest.shape == (len(steps), 128)
@@ -121,21 +153,30 @@ def synthetic(time, loss, size=None):
     time, loss = (torch.tensor(v, dtype=torch.float64) for v in (time, loss))
     axis = torch.tensor(size or [1.0] * len(time), dtype=torch.float64)[:, None] / 2 * torch.ones(2)
     levels = target.Levels(np.array(0.7), np.array(0.4), np.array(0.2), np.array(0.0))
-    return Trace(SIX, levels, {}, torch.arange(len(time)), time, loss, 0 * loss, 0 * loss, axis, 0 * axis)
+    return Trace(
+        SIX, levels, {}, torch.arange(len(time)), time, loss, 0 * loss, 0 * loss, axis, 0 * axis
+    )
 
 
 def test_stairs_are_read_off_the_losses():
     assert goals(synthetic([0], [1]).levels) == pytest.approx((0.73, 0.43, 0.38))
     falling = synthetic([0.0, 1, 3, 7], [1.0, 0.83, 0.63, 0.33])
     assert stairs(falling) == pytest.approx((2, 3 + 4 * 2 / 3, 3 + 4 * 5 / 6))
-    assert stairs(falling, share=0.5) == pytest.approx((0 + 0.15 / 0.17, 3 + 4 * 0.08 / 0.3, math.inf))
+    assert stairs(falling, share=0.5) == pytest.approx(
+        (0 + 0.15 / 0.17, 3 + 4 * 0.08 / 0.3, math.inf)
+    )
     assert stairs(synthetic([5.0], [0.5])) == (5, math.inf, math.inf)
     assert paper_steps(falling, rate=1e-3) == pytest.approx((2000, 1000 * (3 + 4 * 2 / 3)))
 
 
 def test_growth_is_the_slope_of_the_middle():
     time = [0.0, 1, 2, 3, 4, 5, 6, 7]
-    size = [1, 2, *(11 * math.exp(1.4 * t) for t in range(5)), 99]  # the ends are left out, whatever they are
+    size = [
+        1,
+        2,
+        *(11 * math.exp(1.4 * t) for t in range(5)),
+        99,
+    ]  # the ends are left out, whatever they are
     loss = [1.0, 1, 1, 1, 1, 0.99, 0.971, 0.969]
     assert growth(synthetic(time, loss, size)) == pytest.approx(0.7)
     with pytest.raises(ValueError, match="3 measurements .* at least 4"):
@@ -159,19 +200,29 @@ def test_a_flow_is_run_once_and_read_from_then_on(tmp_path, monkeypatch):
     again = run(replace(SMALL), folder=tmp_path)
     sample = Sample(SMALL)
     plain = record(flow(SMALL), sample, below=goals(sample.levels).left)
-    assert first.config == again.config == SMALL and first.levels == again.levels == plain.levels and not again.states
+    assert (
+        first.config == again.config == SMALL
+        and first.levels == again.levels == plain.levels
+        and not again.states
+    )
     for name in MEASURED:
         one, other, expected = (getattr(trace, name) for trace in (first, again, plain))
         assert torch.equal(one, other) and one.dtype == expected.dtype
         assert torch.equal(one, expected.float().double() if name in ("axis", "rest") else expected)
-    assert stairs(again).left < again.time[-1] and growth(again) == pytest.approx(growth(plain), rel=1e-6)
+    assert stairs(again).left < again.time[-1] and growth(again) == pytest.approx(
+        growth(plain), rel=1e-6
+    )
 
 
 def test_where_a_flow_ends_is_part_of_its_record(stored):
     until = {name: run(SMALL, name, stored) for name in ("linear", "univariate", None)}
     until["left"] = run(SMALL, folder=stored)
     lengths = [len(until[name].step) for name in ("linear", "univariate", "left", None)]
-    assert lengths == sorted(set(lengths)) and until[None].step[-1] == SMALL.steps and len(list(stored.iterdir())) == 8
+    assert (
+        lengths == sorted(set(lengths))
+        and until[None].step[-1] == SMALL.steps
+        and len(list(stored.iterdir())) == 8
+    )
     for name in ("linear", "univariate", "left"):
         goal = getattr(goals(until[name].levels), name)
         assert until[name].loss[-1] < goal < until[name].loss[:-1].min()
@@ -184,7 +235,10 @@ def test_a_stored_flow_says_where_it_comes_from(stored):
     origin, arrays = load(path).origin, load(path).arrays
     assert origin["experiment"] == {"flow": asdict(SMALL), "until": "left"}
     assert path.stem == f"flow-3-s0-{origin['key']}" and origin["fingerprint"] == fingerprint(SMALL)
-    assert origin["seconds"] > 0 and {"code", "device", "threads", "machine", "libraries"} < origin.keys()
+    assert (
+        origin["seconds"] > 0
+        and {"code", "device", "threads", "machine", "libraries"} < origin.keys()
+    )
     single = {name for name, array in arrays.items() if array.dtype == np.float32}
     assert arrays.keys() == set(MEASURED) and single == {"axis", "rest"}
 
@@ -192,21 +246,35 @@ def test_a_stored_flow_says_where_it_comes_from(stored):
 def test_another_flow_has_another_record(stored):
     run(replace(SMALL, seed=1), folder=stored)
     run(replace(SMALL, rate=0.09), folder=stored)
-    run(Flow(3, 0.7, 500, width=24, batch=64, rate=0.1), folder=stored)  # the first, its defaults spelt out
+    run(
+        Flow(3, 0.7, 500, width=24, batch=64, rate=0.1), folder=stored
+    )  # the first, its defaults spelt out
     assert len({path.stem for path in stored.iterdir()}) == 3
 
 
 def test_a_record_of_another_flow_is_refused(stored):
     (path,) = stored.glob("*.json")
     origin = json.loads(path.read_text())
-    for part in ({"flow": asdict(replace(SMALL, seed=1)), "until": "left"}, {"flow": asdict(SMALL), "until": None}):
+    for part in (
+        {"flow": asdict(replace(SMALL, seed=1)), "until": "left"},
+        {"flow": asdict(SMALL), "until": None},
+    ):
         path.write_text(json.dumps(origin | {"experiment": part}))
-        with pytest.raises(ValueError, match=f"{path.name} holds another flow than its name says"):
+        with pytest.raises(
+            ValueError, match=f"{path.name} holds another configuration than its name says"
+        ):
             run(SMALL, folder=stored)
 
 
-@pytest.mark.parametrize("experiment", [{}, {"flow": {}, "until": "left"}, {"flow": {"d": 3, "no": 1}, "until": "left"},
-                                        {"flow": {"d": 2}, "until": "left"}])
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        {},
+        {"flow": {}, "until": "left"},
+        {"flow": {"d": 3, "no": 1}, "until": "left"},
+        {"flow": {"d": 2}, "until": "left"},
+    ],
+)
 def test_a_record_without_a_flow_is_refused(stored, experiment):
     (path,) = stored.glob("*.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"experiment": experiment}))
@@ -240,15 +308,23 @@ def test_fingerprints_are_repeatable_and_see_the_settings():
 
 
 def test_committed_flows_are_whole_and_speak_for_the_present_code(monkeypatch):
-    records = sorted((FOLDER / "theory").glob("*.json"))
-    assert {path.stem for path in (FOLDER / "theory").glob("*.npz")} == {path.stem for path in records}
+    records = sorted((RECORDS / "theory").glob("*.json"))
+    assert {path.stem for path in (RECORDS / "theory").glob("*.npz")} == {
+        path.stem for path in records
+    }
     assert len(records) == len(FLOWS)
     for path in records:
         found = load(path)
         config = FLOWS[found.experiment["flow"]["d"], found.experiment["flow"]["seed"]]
-        assert fingerprint(config) == pytest.approx(found.origin["fingerprint"], rel=1e-3, abs=1e-5), path.name
+        assert fingerprint(config) == pytest.approx(
+            found.origin["fingerprint"], rel=1e-3, abs=1e-5
+        ), path.name
         with monkeypatch.context() as patch:
-            patch.setattr("localbias.theory.trace.flow", no_flow)  # its record is this one, and nothing is trained
+            patch.setattr(
+                "localbias.theory.trace.flow", no_flow
+            )  # its record is this one, and nothing is trained
             trace = run(config)
         assert found.experiment == {"flow": asdict(config), "until": "left"}
-        assert (stairs(trace).left < math.inf) == (config.d <= 8) == (trace.step[-1] < config.steps), path.name
+        assert (
+            (stairs(trace).left < math.inf) == (config.d <= 8) == (trace.step[-1] < config.steps)
+        ), path.name

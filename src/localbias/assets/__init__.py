@@ -9,7 +9,9 @@ from torch import Tensor
 
 FOLDER = Path(__file__).parent
 KAI = FOLDER / "kai_3000.woff2"  # a Kai face with the glyphs of `characters`
-_SCHEMAS = torch.library.Library("torchvision", "FRAGMENT")  # a Library withdraws its schemas when collected
+_SCHEMAS = torch.library.Library(
+    "torchvision", "FRAGMENT"
+)  # a Library withdraws its schemas when collected
 
 
 @cache
@@ -54,6 +56,8 @@ def torchvision():
         if "torchvision::nms" not in str(error):
             raise
         for operator in ("nms", "qnms"):
-            _SCHEMAS.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            _SCHEMAS.define(
+                f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            )
         import torchvision
     return torchvision

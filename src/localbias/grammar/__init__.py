@@ -1,26 +1,45 @@
 """Rules over symbols: which strings are valid, and what a string drawn from them looks like.
 
-A grammar knows nothing of pixels. Its strings are int64 tensors of symbol indices into `alphabet`, and everything that
-the references and the chance levels need (support, marginals, information) is computed by enumeration.
+A grammar knows nothing of pixels. Its strings are int64 tensors of symbol indices into `alphabet`, and
+everything that the references and the chance levels need (support, marginals, information) is computed by
+enumeration. Here lives what follows from a law over strings alone.
 """
 
-from localbias.grammar.law import Grammar
+from localbias.grammar.information import information_by_number, mutual_information
+from localbias.grammar.law import UNREADABLE, Grammar
+from localbias.grammar.ngrams import MarkovChain, known_ngrams
 from localbias.grammar.rules import Check, Dyck, Parity, QuarterSum
 from localbias.grammar.text import Characters, Lexicon
+from localbias.registry import Registry
 
-__all__ = ["Grammar", "Parity", "Check", "Dyck", "QuarterSum", "Lexicon", "Characters", "make"]
+GRAMMARS: Registry[Grammar] = Registry(
+    "grammar",
+    {
+        "parity": Parity,
+        "check": Check,
+        "dyck": Dyck,
+        "quarter_sum": QuarterSum,
+        "lexicon": Lexicon,
+        "characters": Characters,
+    },
+)
+make = GRAMMARS.make
+register = GRAMMARS.register
 
-GRAMMARS = {
-    "parity": Parity, "check": Check, "dyck": Dyck, "quarter_sum": QuarterSum, "lexicon": Lexicon,
-    "characters": Characters,
-}
-
-
-def make(name: str, **options) -> Grammar:
-    """The grammar of that name. ValueError for an unknown name or option."""
-    if name not in GRAMMARS:
-        raise ValueError(f"unknown grammar {name!r}; known: {', '.join(GRAMMARS)}")
-    try:
-        return GRAMMARS[name](**options)
-    except TypeError as error:
-        raise ValueError(f"grammar {name!r}: {error}") from None
+__all__ = [
+    "GRAMMARS",
+    "UNREADABLE",
+    "Characters",
+    "Check",
+    "Dyck",
+    "Grammar",
+    "Lexicon",
+    "MarkovChain",
+    "Parity",
+    "QuarterSum",
+    "information_by_number",
+    "known_ngrams",
+    "make",
+    "mutual_information",
+    "register",
+]

@@ -37,7 +37,9 @@ class Grammar:
     def is_valid(self, tokens: Tensor) -> Tensor:
         """Whether each string keeps the rule: tokens int [..., L] -> bool [...]. An unreadable symbol (−1) breaks it."""
         if tokens.shape[-1] != self.length:
-            raise ValueError(f"strings of {tokens.shape[-1]} symbols; {self} has length {self.length}")
+            raise ValueError(
+                f"strings of {tokens.shape[-1]} symbols; {self} has length {self.length}"
+            )
         known = ((tokens >= 0) & (tokens < len(self.alphabet))).all(-1)
         return known & self._keeps_rule(tokens)
 
@@ -46,7 +48,9 @@ class Grammar:
         # Sets of tuples: numbers in base K would overflow for long strings of many symbols.
         valid = set(map(tuple, self.support.tolist()))
         flat = tokens.reshape(-1, self.length).tolist()
-        return torch.tensor([tuple(string) in valid for string in flat], dtype=torch.bool).reshape(tokens.shape[:-1])
+        return torch.tensor([tuple(string) in valid for string in flat], dtype=torch.bool).reshape(
+            tokens.shape[:-1]
+        )
 
     def marginals(self) -> Tensor:
         """P(symbol i is k): float64 [L, K]."""
@@ -72,7 +76,9 @@ class Grammar:
         ValueError for symbols outside the alphabet.
         """
         if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < len(self.alphabet):
-            raise ValueError(f"symbols {tokens.min()} to {tokens.max()}; the alphabet has 0 to {len(self.alphabet) - 1}")
+            raise ValueError(
+                f"symbols {tokens.min()} to {tokens.max()}; the alphabet has 0 to {len(self.alphabet) - 1}"
+            )
         return self.marginals().log()[torch.arange(self.length), tokens].sum(-1).exp()
 
     def split(self, n_train: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -83,9 +89,16 @@ class Grammar:
         order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
         return self.support[order[:n_train]], self.support[order[n_train:]]
 
+    def content(self) -> dict[str, Tensor]:
+        """What tells this law from every other: its support and probabilities, for hashing."""
+        return {"support": self.support, "probabilities": self.probabilities}
+
     def text(self, tokens: Tensor) -> list[str]:
         """Strings [n, L] as people write them; an unreadable symbol (−1) is `UNREADABLE`, "?"."""
-        return ["".join(UNREADABLE if k < 0 else self.alphabet[k] for k in row) for row in tokens.tolist()]
+        return [
+            "".join(UNREADABLE if k < 0 else self.alphabet[k] for k in row)
+            for row in tokens.tolist()
+        ]
 
     def _one_hot(self) -> Tensor:
         return torch.nn.functional.one_hot(self.support, len(self.alphabet)).double()

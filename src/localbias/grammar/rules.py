@@ -22,7 +22,9 @@ class Parity(Grammar):
     alphabet = ("(", ")")
 
     def __post_init__(self):
-        _check_length(self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23")
+        _check_length(
+            self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23"
+        )
 
     @cached_property
     def support(self) -> Tensor:
@@ -50,11 +52,15 @@ class Check(Grammar):
     alphabet = ("(", ")")
 
     def __post_init__(self):
-        _check_length(self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23")
+        _check_length(
+            self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23"
+        )
         if not isinstance(self.order, int) or not 2 <= self.order <= self.length:
             raise ValueError(f"order={self.order}; allowed: 2 to length={self.length}")
         if not -1 < self.correlation < 1 or (self.correlation and self.order == 2):
-            raise ValueError(f"correlation={self.correlation}; allowed: inside (−1, 1), and 0 for order 2")
+            raise ValueError(
+                f"correlation={self.correlation}; allowed: inside (−1, 1), and 0 for order 2"
+            )
 
     @cached_property
     def support(self) -> Tensor:
@@ -78,7 +84,9 @@ class Dyck(Grammar):
     alphabet = ("(", ")")
 
     def __post_init__(self):
-        _check_length(self, 2 <= self.length <= 26 and self.length % 2 == 0, "an even number from 2 to 26")
+        _check_length(
+            self, 2 <= self.length <= 26 and self.length % 2 == 0, "an even number from 2 to 26"
+        )
 
     @cached_property
     def support(self) -> Tensor:

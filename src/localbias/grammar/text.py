@@ -34,7 +34,9 @@ class Lexicon(Grammar):
             object.__setattr__(self, "words", words)
         longest = max(map(len, self.entries))
         if self.cells is not None and (self.whole or self.cells < longest):
-            raise ValueError(f"cells={self.cells}; allowed: from {longest}, the longest word's, and None for whole words")
+            raise ValueError(
+                f"cells={self.cells}; allowed: from {longest}, the longest word's, and None for whole words"
+            )
 
     @cached_property
     def entries(self) -> tuple[str, ...]:
@@ -53,8 +55,12 @@ class Lexicon(Grammar):
     def support(self) -> Tensor:
         if self.whole:
             return torch.arange(len(self.entries))[:, None]
-        place = {letter: k for k, letter in enumerate(self.alphabet)}  # the blank sorts before all letters
-        return torch.tensor([[place[letter] for letter in word.ljust(self.length)] for word in self.entries])
+        place = {
+            letter: k for k, letter in enumerate(self.alphabet)
+        }  # the blank sorts before all letters
+        return torch.tensor(
+            [[place[letter] for letter in word.ljust(self.length)] for word in self.entries]
+        )
 
 
 @dataclass(frozen=True)
@@ -75,18 +81,26 @@ class Characters(Grammar):
 
     @cached_property
     def alphabet(self) -> tuple[str, ...]:
-        return tuple(character + quarter for character in assets.characters()[: self.count] for quarter in "▘▝▖▗")
+        return tuple(
+            character + quarter
+            for character in assets.characters()[: self.count]
+            for quarter in "▘▝▖▗"
+        )
 
     @cached_property
     def support(self) -> Tensor:
         return torch.arange(4 * self.count).reshape(-1, 4)
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:
-        return ((tokens - torch.arange(4)) % 4 == 0).all(-1) & (tokens // 4 == tokens[..., :1] // 4).all(-1)
+        return ((tokens - torch.arange(4)) % 4 == 0).all(-1) & (
+            tokens // 4 == tokens[..., :1] // 4
+        ).all(-1)
 
     # The base would list every pair of all the symbols: gigabytes for a thousand characters.
     def pairwise_information(self) -> Tensor:
-        return torch.full((4, 4), self.count, dtype=torch.float64).log2()  # each quarter gives the others away
+        return torch.full(
+            (4, 4), self.count, dtype=torch.float64
+        ).log2()  # each quarter gives the others away
 
     def marginals(self) -> Tensor:
         own = torch.arange(4 * self.count) % 4 == torch.arange(4)[:, None]
@@ -94,4 +108,9 @@ class Characters(Grammar):
 
 
 def _is_word(word: object) -> bool:
-    return isinstance(word, str) and bool(word) and word == word.strip() and not {UNREADABLE, "\n"} & set(word)
+    return (
+        isinstance(word, str)
+        and bool(word)
+        and word == word.strip()
+        and not {UNREADABLE, "\n"} & set(word)
+    )

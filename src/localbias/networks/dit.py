@@ -32,10 +32,13 @@ class Block(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.mlp = nn.Sequential(
-            nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
+            nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width)
+        )
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:  # [B, N, width], [B, width]
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(F.silu(time))[:, None].chunk(6, dim=-1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(F.silu(time))[:, None].chunk(
+            6, dim=-1
+        )
         x = x + gate1 * self.attend(modulate(x, shift1, scale1))
         return x + gate2 * self.mlp(modulate(x, shift2, scale2))
 
@@ -53,14 +56,28 @@ class DiT(nn.Module):
     numbers below 1.
     """
 
-    def __init__(self, image_size: int | tuple[int, int] = 64, channels: int = 1, patch: int = 8,
-                 width: int = 384, depth: int = 12, heads: int = 6, mlp_ratio: float = 4):
+    def __init__(
+        self,
+        image_size: int | tuple[int, int] = 64,
+        channels: int = 1,
+        patch: int = 8,
+        width: int = 384,
+        depth: int = 12,
+        heads: int = 6,
+        mlp_ratio: float = 4,
+    ):
         super().__init__()
-        height_width = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        height_width = (
+            (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        )
         if min(patch, depth, heads) < 1:
-            raise ValueError(f"DiT patch={patch}, depth={depth}, heads={heads}; allowed: 1 or more of each")
+            raise ValueError(
+                f"DiT patch={patch}, depth={depth}, heads={heads}; allowed: 1 or more of each"
+            )
         if any(side % patch for side in height_width):
-            raise ValueError(f"image size {height_width}; allowed for patch={patch}: multiples of the patch")
+            raise ValueError(
+                f"image size {height_width}; allowed for patch={patch}: multiples of the patch"
+            )
         if width % 4 or width % heads:
             raise ValueError(f"DiT width={width}; allowed: multiples of 4 and of heads={heads}")
         self.patch = patch
@@ -87,7 +104,9 @@ class DiT(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         if x.shape[1:] != self.image_shape:
-            raise ValueError(f"image shape {tuple(x.shape[1:])}; allowed for this DiT: {self.image_shape}")
+            raise ValueError(
+                f"image shape {tuple(x.shape[1:])}; allowed for this DiT: {self.image_shape}"
+            )
         patches = F.pixel_unshuffle(x, self.patch)  # [B, channels * patch**2, rows, columns]
         h = self.first(patches.flatten(2).mT) + self.positions
         time = self.time(t)

@@ -89,8 +89,9 @@ class LinearAttention(Attention):
 class Stage(nn.Module):
     """Two residual blocks and an attention, then a change of resolution and channels."""
 
-    def __init__(self, inputs: int, channels: int, time_width: int,
-                 attention: nn.Module, resample: nn.Module):
+    def __init__(
+        self, inputs: int, channels: int, time_width: int, attention: nn.Module, resample: nn.Module
+    ):
         super().__init__()
         self.block1 = ResidualBlock(inputs, channels, time_width)
         self.block2 = ResidualBlock(inputs, channels, time_width)
@@ -103,7 +104,9 @@ def halve(channels_in: int, channels_out: int) -> nn.Module:
 
 
 def double(channels_in: int, channels_out: int) -> nn.Module:
-    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels_in, channels_out, 3, padding=1))
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2), nn.Conv2d(channels_in, channels_out, 3, padding=1)
+    )
 
 
 def keep(channels_in: int, channels_out: int) -> nn.Module:
@@ -119,8 +122,14 @@ class UNet(nn.Module):
     below 4, for empty mults and for numbers below 1.
     """
 
-    def __init__(self, channels: int = 1, width: int = 64, mults: Sequence[int] = (1, 2, 4, 8),
-                 heads: int = 4, head_width: int = 32):
+    def __init__(
+        self,
+        channels: int = 1,
+        width: int = 64,
+        mults: Sequence[int] = (1, 2, 4, 8),
+        heads: int = 4,
+        head_width: int = 32,
+    ):
         super().__init__()
         if not mults or min(*mults, heads, head_width) < 1:
             given = f"mults={mults}, heads={heads}, head_width={head_width}"
@@ -136,10 +145,25 @@ class UNet(nn.Module):
             attention = Attention if i == len(mults) - 1 else LinearAttention
             shrink = keep if i == len(mults) - 1 else halve
             grow = keep if i == 0 else double
-            self.down.append(Stage(shallow, shallow, time_width, attention(shallow, heads, head_width),
-                                   shrink(shallow, deep)))
-            self.up.insert(0, Stage(deep + shallow, deep, time_width, attention(deep, heads, head_width),
-                                    grow(deep, shallow)))
+            self.down.append(
+                Stage(
+                    shallow,
+                    shallow,
+                    time_width,
+                    attention(shallow, heads, head_width),
+                    shrink(shallow, deep),
+                )
+            )
+            self.up.insert(
+                0,
+                Stage(
+                    deep + shallow,
+                    deep,
+                    time_width,
+                    attention(deep, heads, head_width),
+                    grow(deep, shallow),
+                ),
+            )
 
         self.middle1 = ResidualBlock(deep, deep, time_width)
         self.middle_attention = Attention(deep, heads, head_width)

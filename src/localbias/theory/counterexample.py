@@ -29,7 +29,10 @@ def growth_rate(w, v, b, alpha_bar, n):
     """K of a neuron whose i-th weight is w and all n others v: [...] for w, v, b [...], of any length but 0."""
     points, weights = law(n)
     w, v, b, alpha_bar = (np.asarray(part, float) for part in (w, v, b, check(alpha_bar, [[1]])[0]))
-    shifted = np.sqrt(alpha_bar)[..., None] * (np.stack(np.broadcast_arrays(w, v), -1) @ points.T) + b[..., None]
+    shifted = (
+        np.sqrt(alpha_bar)[..., None] * (np.stack(np.broadcast_arrays(w, v), -1) @ points.T)
+        + b[..., None]
+    )
     z = shifted / np.sqrt((1 - alpha_bar) * (w**2 + n * v**2))[..., None]
     return np.sqrt(1 - alpha_bar) * w * (ndtr(z) @ weights)
 
@@ -51,8 +54,12 @@ def excess(alpha_bar, n):
         return (top - growth_rate(*neuron(move), alpha_bar, n) / spread) * n
 
     simplex = np.array([[1, 0], [1.1, 0], [1, 0.1]])
-    found = minimize(short, [1, 0], method="Nelder-Mead",
-                     options={"initial_simplex": simplex, "xatol": 1e-7, "fatol": 1e-13, "maxiter": 1000})
+    found = minimize(
+        short,
+        [1, 0],
+        method="Nelder-Mead",
+        options={"initial_simplex": simplex, "xatol": 1e-7, "fatol": 1e-13, "maxiter": 1000},
+    )
     return -found.fun / n, *neuron(found.x)
 
 
@@ -72,5 +79,7 @@ def _terms(alpha_bar):
     signal, spread = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
     high, low = (best + signal) / spread, (best - signal) / spread
     gain = signal / spread * norm.pdf(low)
-    cost = (high * norm.pdf(high) + low * norm.pdf(low)) / 2 + (ndtr(high) + ndtr(low)) / 2 / (1 + best**2)
+    cost = (high * norm.pdf(high) + low * norm.pdf(low)) / 2 + (ndtr(high) + ndtr(low)) / 2 / (
+        1 + best**2
+    )
     return gain / cost, (gain**2 / (2 * cost) - ndtr(low)) / np.hypot(1, best)

@@ -14,7 +14,9 @@ from localbias.theory.growth import growth_gradient, growth_rate, optimal_bias
 from localbias.theory.target import check
 
 
-def settle(w, b, alpha_bar, support, weights=None, coordinate=0, sign=1, tolerance=1e-7, steps=4000):
+def settle(
+    w, b, alpha_bar, support, weights=None, coordinate=0, sign=1, tolerance=1e-7, steps=4000
+):
     """Where gradient flow on the unit sphere takes neurons: w [..., d] and b [...] on it, and settled bool [...].
 
     sign       of the neurons' a, ±1 or [...]: they climb K or descend it
@@ -30,7 +32,9 @@ def settle(w, b, alpha_bar, support, weights=None, coordinate=0, sign=1, toleran
     active, step = np.arange(len(u)), np.full(len(u), 0.01)
 
     def uphill(u, which):
-        by_w, by_b = growth_gradient(u[:, :-1], u[:, -1], alpha_bar[which], support, weights, coordinate)
+        by_w, by_b = growth_gradient(
+            u[:, :-1], u[:, -1], alpha_bar[which], support, weights, coordinate
+        )
         g = np.column_stack([by_w, by_b]) * (sign / np.sqrt(1 - alpha_bar))[which, None]
         return g - (g * u).sum(1, keepdims=True) * u
 
@@ -103,7 +107,12 @@ def local_maxima(alpha_bar, support, weights=None, coordinate=0, neurons=400, se
             distinct.append(point)
     distinct = np.reshape(distinct, (-1, points.shape[1]))
     w, b = distinct[:, :-1], distinct[:, -1]
-    return w, b, growth_rate(w, b, alpha_bar, support, weights, coordinate) / np.sqrt(1 - alpha_bar), shares
+    return (
+        w,
+        b,
+        growth_rate(w, b, alpha_bar, support, weights, coordinate) / np.sqrt(1 - alpha_bar),
+        shares,
+    )
 
 
 def _unit(u):

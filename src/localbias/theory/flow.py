@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from localbias.training import random_generator
+from localbias.seeds import random_generator
 
 CHUNK = 4096  # points that a network reads in one pass
 
@@ -73,7 +73,11 @@ class Flow:
             ("bound", self.bound > 0, "above 0"),
             ("width", self.width >= 1, "at least 1"),
             ("scale", 0 < self.scale < math.inf, "above 0"),
-            ("batch", self.batch > 0 and self.batch % flips == 0, f"multiples of {flips}, the flips of d={self.d}"),
+            (
+                "batch",
+                self.batch > 0 and self.batch % flips == 0,
+                f"multiples of {flips}, the flips of d={self.d}",
+            ),
         ):
             if not allowed:
                 raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
@@ -91,7 +95,9 @@ class State(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         """s(x): [n, d] -> [n]."""
-        return torch.cat([torch.addmm(self.b, part, self.w.T).relu_() @ self.a for part in x.split(CHUNK)])
+        return torch.cat(
+            [torch.addmm(self.b, part, self.w.T).relu_() @ self.a for part in x.split(CHUNK)]
+        )
 
     @property
     def axis(self) -> Tensor:
@@ -112,7 +118,9 @@ class State(NamedTuple):
 def start(config: Flow) -> State:
     """The balanced initial weights, drawn from the seed."""
     generator = random_generator("flow", config.seed)
-    first = config.scale * torch.randn(config.width, config.d + 1, generator=generator, dtype=torch.float64)
+    first = config.scale * torch.randn(
+        config.width, config.d + 1, generator=generator, dtype=torch.float64
+    )
     sign = 1 - 2 * torch.randint(2, (config.width,), generator=generator)
     return State(0, 0.0, math.nan, sign * first.norm(dim=1), first[:, :-1], first[:, -1])
 
@@ -124,6 +132,18 @@ def onto_axis(state: State) -> State:
     return state._replace(w=w)
 
 
+def balanced_in_printed_m() -> State:
+    """A network in M as printed (Theorem 5.2), under parity of four signs, all of whose neurons are balanced.
+
+    Four neurons lie on the axis, two have a = w = b = 0.
+    """
+    state = start(Flow(4, batch=512, width=6, scale=0.5))
+    on = state.w.clone()
+    on[:, 1:], on[4:], state.b[4:] = 0, 0, 0
+    length = (on.square().sum(1) + state.b.square()).sqrt()
+    return state._replace(w=on, a=state.a.sign() * length)
+
+
 def flow(config: Flow, state: State | None = None) -> Iterator[State]:
     """Train from `state` (None: from the start) to the end, yielding it and the state after each step.
 
@@ -132,10 +152,14 @@ def flow(config: Flow, state: State | None = None) -> Iterator[State]:
     state, flips = start(config) if state is None else state, sign_flips(config.d)
     yield state
     while state.step < config.steps:
-        points = draw(config, config.batch // len(flips), random_generator("flow", config.seed, state.step))
+        points = draw(
+            config, config.batch // len(flips), random_generator("flow", config.seed, state.step)
+        )
         loss, (a, w, b) = gradient(state, *expand(*points[:2], flips))
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} at step {state.step}: lower rate={config.rate}")
+            raise FloatingPointError(
+                f"the loss is {loss} at step {state.step}: lower rate={config.rate}"
+            )
         rate = min(config.rate, config.bound / state.a.square().sum().item())
         weights = state.a - rate * a, state.w - rate * w, state.b - rate * b
         state = State(state.step + 1, state.time + rate, loss, *weights)
@@ -165,4 +189,8 @@ def gradient(state: State, x: Tensor, y: Tensor) -> tuple[float, tuple[Tensor, T
     error = hidden @ state.a - y
     loss, error = error.square().mean().item(), error * (2 / len(y))
     by_a, active = error @ hidden, hidden.sign_()  # in place: the largest array of a step
-    return loss, (by_a, state.a[:, None] * (active.T @ (error[:, None] * x)), state.a * (error @ active))
+    return loss, (
+        by_a,
+        state.a[:, None] * (active.T @ (error[:, None] * x)),
+        state.a * (error @ active),
+    )

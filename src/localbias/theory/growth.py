@@ -12,6 +12,8 @@ direction (w, b) climbs K where a > 0 and descends it where a < 0; see `directio
 w is [..., d] and b [...]; alpha_bar, support and weights are as in `target`, and so are the errors; coordinate is i.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
@@ -22,17 +24,23 @@ from localbias.theory.target import check
 
 def growth_rate(w, b, alpha_bar, support, weights=None, coordinate=0):
     """K(w, b): [...] (§5.4), exact, for w and b of any length. 0 where w = 0."""
-    w, z, _, alpha_bar, support, weights = _thresholds(w, b, alpha_bar, support, weights, coordinate)
+    w, z, _, alpha_bar, support, weights = _thresholds(
+        w, b, alpha_bar, support, weights, coordinate
+    )
     return np.sqrt(1 - alpha_bar) * w[..., coordinate] * (ndtr(z) @ weights)
 
 
 def growth_gradient(w, b, alpha_bar, support, weights=None, coordinate=0):
     """∂K/∂w [..., d] and ∂K/∂b [...]. K is homogeneous of degree 1: w·∂K/∂w + b ∂K/∂b = K."""
-    w, z, length, alpha_bar, support, weights = _thresholds(w, b, alpha_bar, support, weights, coordinate)
+    w, z, length, alpha_bar, support, weights = _thresholds(
+        w, b, alpha_bar, support, weights, coordinate
+    )
     density = norm.pdf(z) * weights
     pull = np.where(density > 0, z, 0) * density  # z is infinite where w = 0
     signal, spread, share = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar), w[..., coordinate] / length
-    turned = signal[..., None] * (density @ support) - (spread * pull.sum(-1) / length)[..., None] * w
+    turned = (
+        signal[..., None] * (density @ support) - (spread * pull.sum(-1) / length)[..., None] * w
+    )
     by_w = share[..., None] * turned
     by_w[..., coordinate] += spread * (ndtr(z) @ weights)
     return by_w, share * density.sum(-1)
@@ -57,12 +65,18 @@ def stationary_biases(alpha_bar):
     for row, one in zip(found, alpha_bar.ravel()):
         signal, spread = np.sqrt(one), np.sqrt(1 - one)
         steep = signal + spread * np.linspace(-20, 20, 2001)  # D beyond 2 has no root
-        grid = np.log(np.concatenate([np.linspace(0.002, 2, 2000), steep[(steep > 0.002) & (steep < 2)]]))
-        grid = np.sort(np.append(grid, -one / (1 - one) - 50))  # below the first root, near D = 2 P′(0)
+        grid = np.log(
+            np.concatenate([np.linspace(0.002, 2, 2000), steep[(steep > 0.002) & (steep < 2)]])
+        )
+        grid = np.sort(
+            np.append(grid, -one / (1 - one) - 50)
+        )  # below the first root, near D = 2 P′(0)
         above = _condition(grid, signal, spread) > 0
-        roots = [brentq(_condition, grid[k], grid[k + 1], (signal, spread), 1e-15, 1e-14)
-                 for k in np.flatnonzero(above[1:] != above[:-1])]
-        row[:len(roots)] = np.exp(roots)
+        roots = [
+            brentq(_condition, grid[k], grid[k + 1], (signal, spread), 1e-15, 1e-14)
+            for k in np.flatnonzero(above[1:] != above[:-1])
+        ]
+        row[: len(roots)] = np.exp(roots)
     return found.reshape(*alpha_bar.shape, 3)
 
 
@@ -74,6 +88,33 @@ def optimal_bias(alpha_bar):
     return np.take_along_axis(roots, best[..., None], -1)[..., 0][()]  # a number for a number
 
 
+class BiasCurves(NamedTuple):
+    """The biases at which K is stationary on the axis, and K along it.
+
+    Attributes:
+        levels: ᾱ [V].
+        roots: [V, 3], as of `stationary_biases`.
+        best: D* [V].
+        grid: biases [n].
+        shown: ᾱ -> K/√(1−ᾱ) on the grid [n], and its maxima as (biases, rates) [2, k].
+    """
+
+    levels: np.ndarray
+    roots: np.ndarray
+    best: np.ndarray
+    grid: np.ndarray
+    shown: dict[float, tuple[np.ndarray, np.ndarray]]
+
+
+def bias_curves(levels, shown):
+    """`BiasCurves` over ᾱ [V], with K along the axis at a few further levels."""
+    grid, curves = np.linspace(-0.5, 2.5, 601), {}
+    for level in shown:
+        tops = stationary_biases(level)[::2]
+        curves[level] = axis_rate(grid, level), np.stack([tops, axis_rate(tops, level)])
+    return BiasCurves(levels, stationary_biases(levels), optimal_bias(levels), grid, curves)
+
+
 def force(a, w, b, alpha_bar, support, weights=None, coordinate=0):
     """−∂L/∂w_j of a network whose neurons all lie on the axis, exact: [..., m, d] for a, b [..., m] and w_i [..., m].
 
@@ -81,10 +122,15 @@ def force(a, w, b, alpha_bar, support, weights=None, coordinate=0):
     E[x0_k | x0_i]: it vanishes where that does, whatever a, w and b. The integrals are of polynomials over intervals.
     """
     alpha_bar, support, weights = check(alpha_bar, support, weights, coordinate)
-    a, w, b = np.broadcast_arrays(*(np.asarray(part, float)[..., None] for part in (a, w, b)))  # [..., m, 2]
+    a, w, b = np.broadcast_arrays(
+        *(np.asarray(part, float)[..., None] for part in (a, w, b))
+    )  # [..., m, 2]
     signal, spread = np.sqrt(alpha_bar)[..., None, None], np.sqrt(1 - alpha_bar)[..., None, None]
     sides = np.array([1.0, -1.0])
-    level, slope = w * signal * sides + b, w * spread + 0 * sides  # before the gate: level + slope ε, given x0_i = ±1
+    level, slope = (
+        w * signal * sides + b,
+        w * spread + 0 * sides,
+    )  # before the gate: level + slope ε, given x0_i = ±1
     with np.errstate(divide="ignore", invalid="ignore"):
         root = -level / slope
     low = np.where(slope > 0, root, np.where((slope < 0) | (level > 0), -np.inf, np.inf))
@@ -93,8 +139,12 @@ def force(a, w, b, alpha_bar, support, weights=None, coordinate=0):
     lowest = np.maximum(low[..., :, None, :], low[..., None, :, :])
     pair = _moments(lowest, np.minimum(high[..., :, None, :], high[..., None, :, :]))
     a, level, slope = a[..., None, :, :], level[..., None, :, :], slope[..., None, :, :]
-    residual = [own[q + 1] - (a * (level * pair[q] + slope * pair[q + 1])).sum(-2) for q in (0, 1)]  # E[ε^q (ε − s) 1]
-    moments = np.stack([(weights * (support[:, coordinate] == side)) @ support for side in sides])  # E[x0; x0_i = ±1]
+    residual = [
+        own[q + 1] - (a * (level * pair[q] + slope * pair[q + 1])).sum(-2) for q in (0, 1)
+    ]  # E[ε^q (ε − s) 1]
+    moments = np.stack(
+        [(weights * (support[:, coordinate] == side)) @ support for side in sides]
+    )  # E[x0; x0_i = ±1]
     found = signal * (residual[0] @ moments)
     share = np.array([weights[support[:, coordinate] == side].sum() for side in sides])
     found[..., coordinate] += (spread * residual[1] * share).sum(-1)
@@ -115,7 +165,9 @@ def proof_moments(w, b, alpha_bar, support, weights=None, coordinate=0):
     fixed, whole = own**2 + (1 - alpha_bar) * (others**2).sum(-1), (w**2).sum(-1) + b**2
     sides = [weights * (support[:, coordinate] == side) for side in (1, -1)]
     if not all(side.any() for side in sides):
-        raise ValueError(f"x0_{coordinate} is always {support[weights > 0][0, coordinate]}; allowed: both signs")
+        raise ValueError(
+            f"x0_{coordinate} is always {support[weights > 0][0, coordinate]}; allowed: both signs"
+        )
     return np.stack([(fixed + square @ side / side.sum()) / whole for side in sides], -1)
 
 
@@ -124,7 +176,9 @@ def _thresholds(w, b, alpha_bar, support, weights, coordinate):
     alpha_bar, support, weights = check(alpha_bar, support, weights, coordinate)
     w, b = np.asarray(w, float), np.asarray(b, float)
     if w.ndim < 1 or w.shape[-1] != support.shape[1]:
-        raise ValueError(f"w of shape {w.shape}; allowed: [..., {support.shape[1]}], the law's length")
+        raise ValueError(
+            f"w of shape {w.shape}; allowed: [..., {support.shape[1]}], the law's length"
+        )
     length = np.linalg.norm(w, axis=-1)
     shifted = np.sqrt(alpha_bar)[..., None] * (w @ support.T) + b[..., None]
     safe = np.where(length > 0, length, 1)
@@ -136,7 +190,9 @@ def _thresholds(w, b, alpha_bar, support, weights, coordinate):
 def _condition(log_bias, signal, spread):
     """ln of (1 + D²) P′(D) over D P(D): from +∞ at D = 0 to −∞. In logarithms, for P′ may be less than any float64."""
     bias = np.exp(log_bias)
-    slope = np.logaddexp(norm.logpdf((bias + signal) / spread), norm.logpdf((bias - signal) / spread)) - np.log(spread)
+    slope = np.logaddexp(
+        norm.logpdf((bias + signal) / spread), norm.logpdf((bias - signal) / spread)
+    ) - np.log(spread)
     value = ndtr((bias + signal) / spread) + ndtr((bias - signal) / spread)
     return np.log1p(bias**2) + slope - log_bias - np.log(value)
 

@@ -43,7 +43,9 @@ def ratio(alpha_bar, d, target="x0", samples=4096, seed=0):
         raise ValueError(f"alpha_bar={alpha_bar}; allowed: one number")
     alpha_bar, _, _ = check(alpha_bar, [[1]])
     noise = np.random.default_rng(seed).standard_normal((samples, d))
-    x = np.sqrt(alpha_bar) + np.sqrt(1 - alpha_bar) * noise  # every even string is this one with its signs turned
+    x = (
+        np.sqrt(alpha_bar) + np.sqrt(1 - alpha_bar) * noise
+    )  # every even string is this one with its signs turned
     found = ratios(x, alpha_bar, target)
     return float(found.mean()), float(found.std(ddof=1) / math.sqrt(samples))
 

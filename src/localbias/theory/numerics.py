@@ -3,7 +3,9 @@
 import numpy as np
 from scipy.stats import norm
 
-GRID = np.linspace(-13, 13, 1665)  # the trapezoid rule on a Gaussian: its error falls exponentially with the step
+GRID = np.linspace(
+    -13, 13, 1665
+)  # the trapezoid rule on a Gaussian: its error falls exponentially with the step
 ROUNDING = 1e-15
 
 
@@ -56,9 +58,14 @@ def _series(gamma, n, grid, split, nodes):
     log_t2 = np.log1p(-one_less.clip(max=1 - 1e-16))
     v, weight = panels(np.linspace(np.log(split - 0.5), 80, 7), nodes)
     at = split - 0.5  # where the tail starts: Σ_{j≥split} f(j) = ∫_at f + f′(at)/24 − …
-    powers = np.exp(np.multiply.outer(np.concatenate([np.arange(split), np.exp(v), [at]]), log_t2)) * density
+    powers = (
+        np.exp(np.multiply.outer(np.concatenate([np.arange(split), np.exp(v), [at]]), log_t2))
+        * density
+    )
     mu, nu = powers @ (1 - one_less), powers @ one_less**2
     terms = mu**n * nu
     falls = powers[-1] * log_t2
-    slope = n * mu[-1] ** (n - 1) * (falls @ (1 - one_less)) * nu[-1] + mu[-1] ** n * (falls @ one_less**2)
+    slope = n * mu[-1] ** (n - 1) * (falls @ (1 - one_less)) * nu[-1] + mu[-1] ** n * (
+        falls @ one_less**2
+    )
     return terms[:split].sum() + weight @ (terms[split:-1] * np.exp(v)) + slope / 24

@@ -39,10 +39,18 @@ def check(alpha_bar, support, weights=None, coordinate=0):
     if not (alpha_bar.size and ((alpha_bar > 0) & (alpha_bar < 1)).all()):
         raise ValueError(f"alpha_bar={alpha_bar}; allowed: inside (0, 1)")
     if support.ndim != 2 or not support.size or not (np.abs(support) == 1).all():
-        raise ValueError(f"support of shape {support.shape}, values {np.unique(support)[:5]}; allowed: [n, d] of ±1")
+        raise ValueError(
+            f"support of shape {support.shape}, values {np.unique(support)[:5]}; allowed: [n, d] of ±1"
+        )
     weights = np.ones(len(support)) if weights is None else np.asarray(weights, float)
-    if weights.shape != (len(support),) or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
-        raise ValueError(f"weights {weights}; allowed: {len(support)} finite numbers from 0, not all of them 0")
+    if (
+        weights.shape != (len(support),)
+        or not (np.isfinite(weights) & (weights >= 0)).all()
+        or not weights.any()
+    ):
+        raise ValueError(
+            f"weights {weights}; allowed: {len(support)} finite numbers from 0, not all of them 0"
+        )
     if not isinstance(coordinate, (int, np.integer)) or coordinate not in range(support.shape[1]):
         raise ValueError(f"coordinate={coordinate!r}; allowed: 0 to {support.shape[1] - 1}")
     return alpha_bar, support, weights / weights.sum()
@@ -58,7 +66,9 @@ def posterior_covariance(x, alpha_bar, support, weights=None):
     """Cov[x0 | x_t = x]: [..., d, d]."""
     alpha_bar, support, weights = check(alpha_bar, support, weights)
     posterior = _posterior(x, alpha_bar, support, weights)
-    centred = support - (posterior @ support)[..., None, :]  # [..., n, d]; E[xx] − mm would cancel near certainty
+    centred = (
+        support - (posterior @ support)[..., None, :]
+    )  # [..., n, d]; E[xx] − mm would cancel near certainty
     return np.swapaxes(centred * posterior[..., None], -1, -2) @ centred
 
 
@@ -76,7 +86,22 @@ def to_noise(x, alpha_bar, mean, covariance):
     """The noise target [..., d] and its Jacobian [..., d, d] that belong to moments of x0 given x [..., d]."""
     x, alpha_bar = np.asarray(x, float), np.asarray(alpha_bar, float)[..., None]
     spread, slope = np.sqrt(1 - alpha_bar), (alpha_bar / (1 - alpha_bar))[..., None]
-    return (x - np.sqrt(alpha_bar) * mean) / spread, (np.eye(x.shape[-1]) - slope * covariance) / spread[..., None]
+    return (x - np.sqrt(alpha_bar) * mean) / spread, (
+        np.eye(x.shape[-1]) - slope * covariance
+    ) / spread[..., None]
+
+
+def best_linear(x, alpha_bar):
+    """The best linear prediction of ε_i from x_i, for fair signs of which any two are independent: √(1−ᾱ) x."""
+    return np.sqrt(1 - check(alpha_bar, [[1]])[0]) * np.asarray(x, float)
+
+
+def best_univariate(x, alpha_bar):
+    """The best prediction of ε_i from x_i alone, for a fair sign: (x − √ᾱ tanh h)/√(1−ᾱ) with h = √ᾱ x/(1−ᾱ)."""
+    x, alpha_bar = np.asarray(x, float), check(alpha_bar, [[1]])[0]
+    return to_noise(x[..., None], alpha_bar, np.tanh(_field(x[..., None], alpha_bar, 1)), 0)[0][
+        ..., 0
+    ]
 
 
 def fourier(support, weights=None):
@@ -112,7 +137,9 @@ def fourier_posterior(x, alpha_bar, subsets, coefficients):
     terms = numerics.characters(t, subsets) * coefficients
     evidence = terms.sum(-1)
     if not (evidence > 1e-8 * np.abs(terms).sum(-1)).all():
-        raise ValueError(f"Σ p̂(S) t_S = {evidence.min()} has cancelled; allowed: an x that p0 does not all but forbid")
+        raise ValueError(
+            f"Σ p̂(S) t_S = {evidence.min()} has cancelled; allowed: an x that p0 does not all but forbid"
+        )
     flip = np.eye(subsets.shape[1], dtype=bool)
     coefficients = coefficients / evidence[..., None, None]  # [..., 1, m]
     once, twice = subsets ^ flip[:, None], subsets ^ flip[:, None, None] ^ flip[:, None]
@@ -134,7 +161,9 @@ def linear_level(alpha_bar, support, weights=None, coordinate=0):
     """Best affine function: 1 − (1−ᾱ) [Σ⁻¹]_ii, Σ = ᾱ Cov x0 + (1−ᾱ) I; ᾱ for pairwise independent fair signs."""
     alpha_bar, support, weights = check(alpha_bar, support, weights, coordinate)
     covariance = np.cov(support.T, aweights=weights, ddof=0).reshape(support.shape[1], -1)
-    noisy = alpha_bar[..., None, None] * covariance + (1 - alpha_bar[..., None, None]) * np.eye(len(covariance))
+    noisy = alpha_bar[..., None, None] * covariance + (1 - alpha_bar[..., None, None]) * np.eye(
+        len(covariance)
+    )
     return 1 - (1 - alpha_bar) * np.linalg.inv(noisy)[..., coordinate, coordinate]
 
 
@@ -165,7 +194,9 @@ def parity_levels(alpha_bar, d):
     gap, error = parity_gap(alpha_bar, d)
     univariate, also = univariate_level(alpha_bar)
     gamma = _gamma(alpha_bar)
-    return Levels(np.asarray(alpha_bar, float)[()], univariate, univariate - gamma * gap, gamma * error + also)
+    return Levels(
+        np.asarray(alpha_bar, float)[()], univariate, univariate - gamma * gap, gamma * error + also
+    )
 
 
 def sampled_levels(alpha_bar, support, weights=None, coordinate=0, samples=1024, seed=0):
@@ -176,11 +207,17 @@ def sampled_levels(alpha_bar, support, weights=None, coordinate=0, samples=1024,
     """
     linear = linear_level(alpha_bar, support, weights, coordinate)
     if linear.ndim or samples < 1 or samples & (samples - 1):
-        raise ValueError(f"alpha_bar={alpha_bar}, samples={samples}; allowed: one number, and a power of 2")
+        raise ValueError(
+            f"alpha_bar={alpha_bar}, samples={samples}; allowed: one number, and a power of 2"
+        )
     alpha_bar, support, weights = check(alpha_bar, support, weights)
     mean, d, gamma, gaps = weights @ support[:, coordinate], support.shape[1], _gamma(alpha_bar), []
     for replicate in range(16):
-        uniform = qmc.Sobol(d + 2, rng=np.random.default_rng([seed, replicate])).random(samples).clip(1e-16, 1 - 1e-16)
+        uniform = (
+            qmc.Sobol(d + 2, rng=np.random.default_rng([seed, replicate]))
+            .random(samples)
+            .clip(1e-16, 1 - 1e-16)
+        )
         x0 = support[np.minimum(np.searchsorted(weights.cumsum(), uniform[:, 0]), len(weights) - 1)]
         noise, pull = norm.ppf(uniform[:, 2:]), np.sqrt(gamma) * x0[:, coordinate]
         noise[:, coordinate] -= pull * (uniform[:, 1] < 0.5)
@@ -190,7 +227,12 @@ def sampled_levels(alpha_bar, support, weights=None, coordinate=0, samples=1024,
         every = _posterior(x, alpha_bar, support, weights) @ support[:, coordinate]
         gaps.append((likelihood * (every - one) ** 2).mean())
     univariate, also = univariate_level(alpha_bar, mean)
-    return Levels(linear, univariate, univariate - gamma * np.mean(gaps), gamma * np.std(gaps, ddof=1) / 4 + also)
+    return Levels(
+        linear,
+        univariate,
+        univariate - gamma * np.mean(gaps),
+        gamma * np.std(gaps, ddof=1) / 4 + also,
+    )
 
 
 def one_bit(d):
@@ -200,7 +242,9 @@ def one_bit(d):
     symbols. Beyond γ = 80 less than d e^(−40) is left, as mmse_univariate ≤ e^(−γ/2).
     """
     panels = [numerics.panels([0, 0.25, 1, 2.5, 6, 14, 30, 80], nodes) for nodes in (10, 7)]
-    fine, coarse = (d / 2 * weight @ parity_gap(gamma / (1 + gamma), d)[0] for gamma, weight in panels)
+    fine, coarse = (
+        d / 2 * weight @ parity_gap(gamma / (1 + gamma), d)[0] for gamma, weight in panels
+    )
     return fine, abs(fine - coarse) + d * np.exp(-40)
 
 
@@ -242,8 +286,16 @@ def _posterior(x, alpha_bar, support, weights):
 def _check_fourier(subsets, coefficients):
     subsets, coefficients = np.asarray(subsets), np.asarray(coefficients, float)
     if subsets.dtype != bool or subsets.ndim != 2 or coefficients.shape != subsets.shape[:1]:
-        raise ValueError(f"subsets {subsets.dtype} {subsets.shape}, p̂ {coefficients.shape}; allowed: bool [m, d], [m]")
+        raise ValueError(
+            f"subsets {subsets.dtype} {subsets.shape}, p̂ {coefficients.shape}; allowed: bool [m, d], [m]"
+        )
     empty = coefficients[~subsets.any(1)]
-    if len(np.unique(subsets, axis=0)) < len(subsets) or len(empty) != 1 or abs(empty[0] - 1) > 1e-12:
-        raise ValueError(f"empty subset with coefficients {empty}; allowed: each subset once, and 1 for the empty one")
+    if (
+        len(np.unique(subsets, axis=0)) < len(subsets)
+        or len(empty) != 1
+        or abs(empty[0] - 1) > 1e-12
+    ):
+        raise ValueError(
+            f"empty subset with coefficients {empty}; allowed: each subset once, and 1 for the empty one"
+        )
     return subsets, coefficients

@@ -3,14 +3,10 @@
 `run` keeps what it measured in records/theory, and reads it from there the next time.
 """
 
-import hashlib
-import json
 import math
-import platform
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,17 +14,27 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from localbias.experiment import beyond_defaults
-from localbias.record import FOLDER, load, save
-from localbias.run import code_version
+from localbias.seeds import random_generator
+from localbias.store import (
+    RECORDS,
+    Record,
+    beyond_defaults,
+    code_version,
+    find,
+    key_of,
+    origin_of,
+    save,
+)
 from localbias.theory.flow import Flow, State, draw, flow
 from localbias.theory.target import Levels, parity_levels
-from localbias.training import random_generator
 
+FLOWS_FOLDER = RECORDS / "theory"
 SPACING = 1.1  # from one measured step to the next
 # The flows that are stored, by (d, seed); those of 3 to 8 signs leave M in fewer steps, those of 16 do not.
 FLOWS = {
-    (d, seed): Flow(d, steps=100_000, seed=seed) for d in (3, 4, 5, 6, 7, 8, 16) for seed in range(1 if d == 16 else 3)
+    (d, seed): Flow(d, steps=100_000, seed=seed)
+    for d in (3, 4, 5, 6, 7, 8, 16)
+    for seed in range(1 if d == 16 else 3)
 }
 
 
@@ -42,12 +48,21 @@ class Sample:
     def __init__(self, config: Flow, n: int = 2**15):
         self.config, self.levels = config, parity_levels(config.alpha_bar, config.d)
         self.x, self.y, self.variance = draw(config, n, random_generator("held out", config.seed))
-        signal, spread, axis = math.sqrt(config.alpha_bar), math.sqrt(1 - config.alpha_bar), self.x[:, 0]
+        signal, spread, axis = (
+            math.sqrt(config.alpha_bar),
+            math.sqrt(1 - config.alpha_bar),
+            self.x[:, 0],
+        )
         univariate = (axis - signal * torch.tanh(signal / spread**2 * axis)) / spread
-        known = torch.stack([self._losses(s) for s in (torch.zeros_like(axis), spread * axis, univariate, self.y)], 1)
+        known = torch.stack(
+            [self._losses(s) for s in (torch.zeros_like(axis), spread * axis, univariate, self.y)],
+            1,
+        )
         known -= torch.tensor([1.0, *map(float, self.levels[:3])], dtype=torch.float64)
         self.basis = torch.cat([torch.ones(n, 1, dtype=torch.float64), known], 1)
-        self.inverse = torch.linalg.pinv(self.basis, rtol=1e-9)  # of large d, univariate and optimum are one
+        self.inverse = torch.linalg.pinv(
+            self.basis, rtol=1e-9
+        )  # of large d, univariate and optimum are one
 
     def _losses(self, prediction: Tensor) -> Tensor:
         return (self.y - prediction).square() + self.variance
@@ -56,7 +71,9 @@ class Sample:
         """The network's loss and its standard error."""
         losses = self._losses(state(self.x))
         fitted = self.inverse @ losses
-        return fitted[0].item(), ((losses - self.basis @ fitted).std() / math.sqrt(len(losses))).item()
+        return fitted[0].item(), (
+            (losses - self.basis @ fitted).std() / math.sqrt(len(losses))
+        ).item()
 
     def scatter(self, state: State, n: int = 2000) -> tuple[Tensor, Tensor, Tensor]:
         """x^(1), s(x) and the target y(x) at the first n points, [n] each (Figure 22 c–e)."""
@@ -83,7 +100,9 @@ class Trace:
     rest: Tensor
 
 
-def record(states: Iterable[State], sample: Sample, keep: Iterable[int] = (), below: float = -math.inf) -> Trace:
+def record(
+    states: Iterable[State], sample: Sample, keep: Iterable[int] = (), below: float = -math.inf
+) -> Trace:
     """Measure a flow of the sample's configuration as it goes.
 
     At its first and last step, those to `keep`, and between them at steps that grow by a tenth; it ends early where the
@@ -118,7 +137,9 @@ def goals(levels: Levels, share: float = 0.1) -> Stairs:
     """The losses that count as there: a share of the drop to either stair is left, and as much of the third is done."""
     linear, univariate, optimum = map(float, levels[:3])
     drops = 1 - linear, linear - univariate, univariate - optimum
-    return Stairs(linear + share * drops[0], univariate + share * drops[1], univariate - share * drops[2])
+    return Stairs(
+        linear + share * drops[0], univariate + share * drops[1], univariate - share * drops[2]
+    )
 
 
 def stairs(trace: Trace, share: float = 0.1) -> Stairs:
@@ -145,7 +166,9 @@ def growth(trace: Trace) -> float:
     size, fallen = trace.axis.sum(1), 1 - trace.loss
     early = (size > 10 * size[0]) & (fallen < 0.1 * (1 - float(trace.levels.linear)))
     if early.sum() < 4:
-        raise ValueError(f"{early.sum()} measurements of first growth; allowed: at least 4 (lower scale or rate)")
+        raise ValueError(
+            f"{early.sum()} measurements of first growth; allowed: at least 4 (lower scale or rate)"
+        )
     time, logs = trace.time[early] - trace.time[early].mean(), size[early].log()
     return 0.5 * (time @ logs / (time @ time)).item()
 
@@ -160,26 +183,23 @@ def paper_steps(trace: Trace, rate: float = 1e-6) -> tuple[float, float]:
     return tuple(time / rate for time in stairs(trace)[:2])
 
 
-def run(config: Flow, until: str | None = "left", folder: Path = FOLDER / "theory") -> Trace:
+def run(config: Flow, until: str | None = "left", folder: Path = FLOWS_FOLDER) -> Trace:
     """The stored trace of exactly this flow, without states, if there is one; else train, store it and read it.
 
-    until  the goal at which the flow ends, by its name in `goals`; None: it goes on to the last step
+    axis and rest have single precision.
 
-    axis and rest have single precision. ValueError for another `until`, and for a record that is damaged or holds
-    another flow.
+    Args:
+        config: the flow.
+        until: the goal at which the flow ends, by its name in `goals`; None: it goes on to the last step.
+        folder: of the records.
+
+    Raises:
+        ValueError: for another `until`, and for a record that is damaged or holds another flow.
     """
     if until not in (None, *Stairs._fields):
         raise ValueError(f"until={until!r}; allowed: {', '.join(Stairs._fields)}, None")
-    path = folder / f"{_stem(config, until)}.json"
-    if not path.exists():
-        _run(config, until, path)
-    found = load(path)
-    try:
-        stem = _stem(Flow(**found.experiment["flow"]), found.experiment["until"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"record {path} is damaged: its configuration is not one ({error!r})") from None
-    if stem != path.stem:
-        raise ValueError(f"record {path} holds another flow than its name says; delete it to run again")
+    stem = _stem(config, until)
+    found = find(stem, _stem_of, folder) or _run(config, until, folder)
     columns = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
     columns |= {name: columns[name].double() for name in ("axis", "rest")}
     return Trace(config, parity_levels(config.alpha_bar, config.d), {}, **columns)
@@ -189,31 +209,47 @@ def fingerprint(config: Flow) -> dict[str, float]:
     """What the present code makes of a flow's first hundred steps: loss, weight on the axis, weight off it."""
     short = replace(config, steps=100)
     trace = record(flow(short), Sample(short, 2**10))
-    return {name: round(getattr(trace, name)[-1].sum().item(), 6) for name in ("loss", "axis", "rest")}
+    return {
+        name: round(getattr(trace, name)[-1].sum().item(), 6) for name in ("loss", "axis", "rest")
+    }
+
+
+def _key(config: Flow, until: str | None) -> str:
+    return key_of({"flow": beyond_defaults(config), "until": until})
 
 
 def _stem(config: Flow, until: str | None) -> str:
-    """The name of a record's files; it ends in the hash of what decides it, without fields at their default."""
-    key = json.dumps({"flow": beyond_defaults(config), "until": until}, sort_keys=True)
-    return f"flow-{config.d}-s{config.seed}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    """The name of a record's files."""
+    return f"flow-{config.d}-s{config.seed}-{_key(config, until)}"
 
 
-def _run(config: Flow, until: str | None, path: Path) -> None:
-    code, sample, began = code_version(), Sample(config), time.monotonic()
+def _stem_of(held: dict) -> str:
+    """The name that belongs to the configuration of a record."""
+    return _stem(Flow(**held["flow"]), held["until"])
+
+
+def _run(config: Flow, until: str | None, folder: Path) -> Record:
+    code, sample, began, stem = (
+        code_version(),
+        Sample(config),
+        time.monotonic(),
+        _stem(config, until),
+    )
     below = -math.inf if until is None else getattr(goals(sample.levels), until)
-    with tqdm(flow(config), total=config.steps + 1, desc=path.stem, unit="step") as states:
+    with tqdm(flow(config), total=config.steps + 1, desc=stem, unit="step") as states:
         trace = record(states, sample, below=below)
-    origin = {
-        "key": path.stem[-12:],
-        "experiment": {"flow": asdict(config), "until": until},
-        "fingerprint": fingerprint(config),
-        "code": code,
-        "device": "cpu",
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "libraries": {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},
-        "seconds": round(time.monotonic() - began, 1),
-    }
+    origin = origin_of(
+        key=_key(config, until),
+        experiment={"flow": asdict(config), "until": until},
+        fingerprint=fingerprint(config),
+        code=code,
+        device="cpu",
+        threads=torch.get_num_threads(),
+        libraries=("torch", "numpy", "scipy"),
+        seconds=time.monotonic() - began,
+    )
     columns = {name: getattr(trace, name) for name in ("step", "time", "loss", "error", "distance")}
     columns |= {name: getattr(trace, name).float() for name in ("axis", "rest")}
-    save(path.stem, origin, {name: column.numpy() for name, column in columns.items()}, None, path.parent)
+    return save(
+        stem, origin, {name: column.numpy() for name, column in columns.items()}, None, folder
+    )

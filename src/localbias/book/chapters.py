@@ -1,0 +1,286 @@
+"""The book's chapters: sources in `notebooks/`, executed copies in `book/notebooks/`.
+
+A chapter is written as a jupytext `py:percent` file and committed a second time as an executed notebook.
+The notebook carries a stamp, the hashes of its source and of the records that it read, so that
+`stale` can say without running anything which notebooks no longer show what their source says, and
+`refresh` runs those and no others.
+
+Not hashed is the package itself: a docstring must not rerun every chapter. A change of behaviour is seen by
+`pytest --nbval`, which executes the committed notebooks and compares what they print.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localbias.store import READS, ROOT, write_atomically
+
+OPTIONS = ("label", "fig-cap", "fig-alt")  # of a cell that draws a figure
+CHECKED = "_localbias_parameters"  # in a chapter's namespace: they have been looked at
+
+
+def sources(root: Path = ROOT) -> list[Path]:
+    """The chapters' sources, in the book's order."""
+    return sorted((root / "notebooks").glob("*.py"))
+
+
+def notebook(source: Path, root: Path = ROOT) -> Path:
+    """Where the executed copy of a chapter lies."""
+    return root / "book" / "notebooks" / f"{source.stem}.ipynb"
+
+
+def stale(root: Path = ROOT) -> list[tuple[str, str]]:
+    """The chapters whose executed copy is out of date, each with the reason.
+
+    Pairs (chapter, reason), the chapter named by its stem, such as `01_synthetic_hallucination`.
+    """
+    reasons = [(source.stem, _reason(source, root)) for source in sources(root)]
+    return [(chapter, reason) for chapter, reason in reasons if reason]
+
+
+def refresh(
+    paths: Iterable[str | Path] | None = None, force: bool = False, root: Path = ROOT
+) -> list[str]:
+    """Run the stale chapters and put their executed copies in place.
+
+    A copy is replaced whole and only after all its cells have run: a chapter that fails leaves the old one.
+    The same code writes the same bytes: no times, no versions of the machine, no progress bars.
+
+    paths  the chapters to look at, by stem or by the path of source or notebook; None is all of them
+    force  run them whether stale or not
+    root   the repository
+
+    Returns the chapters that ran. ValueError where a path names no chapter; papermill.PapermillExecutionError
+    where a cell raises.
+    """
+    known = {source.stem: source for source in sources(root)}
+    if not known:
+        raise FileNotFoundError(f"no chapters in {root / 'notebooks'}; they are in a checkout of the repository")
+    wanted = list(known) if paths is None else [Path(path).stem for path in paths]
+    for chapter in wanted:
+        if chapter not in known:
+            raise ValueError(f"no chapter {chapter!r}; there are: {', '.join(known) or 'none'}")
+    ran = []
+    for chapter in wanted:
+        reason = "asked for" if force else _reason(known[chapter], root)
+        if reason:
+            print(f"{chapter}: {reason}, running it", flush=True)
+            executed = _execute(known[chapter], root)
+            write_atomically(notebook(known[chapter], root), executed.encode())
+            _show_in_readme(executed, root)
+            ran.append(chapter)
+    return ran
+
+
+def parameters(namespace: dict[str, Any], **allowed: Any) -> None:
+    """Refuse a chapter's parameters where they are unknown or bad.
+
+    Papermill only prints a note when it is given a parameter that the chapter does not have. So a chapter begins
+    with the cell tagged `parameters` and, before it makes any other variable, calls this::
+
+        parameters(globals(), tier=("smoke", "laptop", "paper"), device=str, seed=range(2**31), rate=float)
+
+    Looked at are only data that papermill can pass (text, numbers, None, lists, dicts), not tuples, modules,
+    functions, names that begin with an underscore, or what IPython's startup files made. When the cell is run again,
+    the variables that the chapter has made since are its own.
+
+    Args:
+        namespace: the chapter's `globals()`.
+        allowed: for each parameter a type, a tuple of choices or a range of integers.
+
+    Raises:
+        ValueError: where a parameter is unknown, missing or not what it may be, naming it and what is allowed.
+    """
+    first_time = CHECKED not in namespace
+    for name in _given(namespace) - allowed.keys() if first_time else ():
+        value, known = namespace[name], ", ".join(allowed)
+        raise ValueError(f"unknown parameter {name} = {value!r}; there are: {known}")
+    for name, spec in allowed.items():
+        if name not in namespace:
+            raise ValueError(f"parameter {name} is missing; it may be {_describe(spec)}")
+        if not _fits(namespace[name], spec):
+            raise ValueError(f"parameter {name} = {namespace[name]!r}; it may be {_describe(spec)}")
+    namespace[CHECKED] = True
+
+
+def _given(namespace: dict[str, Any]) -> set[str]:
+    """The names of data that papermill or the chapter's first cell may have set."""
+    plain = (str, int, float, list, dict, type(None))
+    shell = namespace.get("get_ipython", lambda: None)()
+    hidden = set(getattr(shell, "user_ns_hidden", ())) | {"In", "Out"}
+    return {
+        name
+        for name, value in namespace.items()
+        if isinstance(value, plain) and not name.startswith("_") and name not in hidden
+    }
+
+
+def _fits(value: Any, spec: Any) -> bool:
+    # By exact type: to Python True is 1 and 1.0 is 1, to a reader they are not.
+    if spec is float:
+        return type(value) in (int, float)  # papermill reads "-p rate 1" as an int
+    if isinstance(spec, type):
+        return type(value) is spec
+    if isinstance(spec, range):
+        return (
+            type(value) is int and value in spec
+        )  # of anything else Python would ask every number of the range
+    return value in spec and type(value) is type(spec[spec.index(value)])
+
+
+def _describe(spec: Any) -> str:
+    if isinstance(spec, type):
+        return f"any {spec.__name__}"
+    if isinstance(spec, range):
+        return f"an int from {spec[0]} to {spec[-1]}"
+    return "one of " + ", ".join(map(repr, spec))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _reason(source: Path, root: Path) -> str | None:
+    """Why a chapter is stale; None where it is not."""
+    path = notebook(source, root)
+    if not path.exists():
+        return "it was never executed"
+    try:
+        stamp = json.loads(path.read_text(encoding="utf-8"))["metadata"]["localbias"]
+    except (
+        ValueError,
+        KeyError,
+    ):  # such as a merge's conflict marks, or a copy executed by other means
+        return "its notebook has no stamp that can be read"
+    if stamp["source"] != _sha256(source):
+        return "its source changed"
+    for name, digest in stamp["records"].items():
+        record = root / "records" / name
+        if not record.exists():
+            return f"record {name} is gone"
+        if _sha256(record) != digest:
+            return f"record {name} changed"
+    return None
+
+
+def _execute(source: Path, root: Path) -> str:
+    """Run a chapter from its source; the stamped notebook as JSON text."""
+    # Imported here: the book's build and a chapter's own kernel use this module without them.
+    import jupytext
+    import nbformat
+    import papermill
+
+    digest = _sha256(source)  # before the run: an edit during it leaves the chapter stale
+    nb = jupytext.read(source, fmt="py:percent")
+    for cell in nb.cells:
+        _apply_options(cell)
+    nb.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+    }
+    folder = notebook(source, root).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        reads = Path(scratch) / "reads"
+        reads.touch()
+        os.environ[READS] = str(reads)
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads on shared cores wait for each other
+        try:
+            # In the notebook's folder, as nbval's kernel is. Its progress bars and warnings show as it runs.
+            nb = papermill.execute_notebook(
+                nb, None, kernel_name="python3", cwd=folder, stderr_file=sys.stderr
+            )
+        finally:
+            del os.environ[READS]
+        records = sorted(set(reads.read_text().splitlines()))
+    _settle(nb)
+    nb.metadata["localbias"] = {
+        "source": digest,
+        "records": {name: _sha256(root / "records" / name) for name in records},
+    }
+    nbformat.validate(nb)
+    return nbformat.writes(nb) + "\n"
+
+
+def cell_options(code: str) -> dict[str, Any]:
+    """The options in the comment block that a code cell begins with, as Quarto writes them::
+
+        #| label: parity-scalars
+        #| fig-cap: What the figure shows, for whoever sees it.
+        #| fig-alt: >-
+        #|   The same for whoever does not, on as many lines as it takes.
+
+    Raises:
+        ValueError: where the block is no YAML mapping, or has another option than these three.
+    """
+    block = list(takewhile(lambda line: line.startswith("#|"), code.splitlines()))
+    options = (
+        yaml.safe_load("\n".join(line.removeprefix("#|").removeprefix(" ") for line in block)) or {}
+    )
+    if not isinstance(options, dict) or not options.keys() <= set(OPTIONS):
+        raise ValueError(f"cell options {options!r}; allowed: {', '.join(OPTIONS)}")
+    return options
+
+
+def _apply_options(cell: Any) -> None:
+    """Have MyST-NB show a code cell's picture as a figure with that name, caption and alternative text."""
+    options = cell_options(cell.source) if cell.cell_type == "code" else {}
+    if "fig-cap" in options:
+        figure = {"name": f"fig-{options['label']}", "caption": options["fig-cap"]}
+        cell.metadata["mystnb"] = {"figure": figure, "image": {"alt": options["fig-alt"]}}
+
+
+def _show_in_readme(executed: str, root: Path) -> None:
+    """The picture of a cell tagged `readme` becomes the README's, so that it too is one that a chapter computed."""
+    for cell in json.loads(executed)["cells"]:
+        if "readme" in cell["metadata"].get("tags", ()):
+            pictures = [
+                out["data"]["image/png"]
+                for out in cell["outputs"]
+                if "image/png" in out.get("data", {})
+            ]
+            write_atomically(root / "book" / "images" / "readme.png", base64.b64decode(pictures[0]))
+
+
+def _settle(nb: Any) -> None:
+    """Take out of an executed notebook all that differs from run to run."""
+    nb.metadata.pop("papermill", None)
+    nb.metadata["language_info"].pop("version", None)
+    for number, cell in enumerate(nb.cells):
+        cell["id"] = f"cell-{number:03d}"
+        for key in ("papermill", "execution", "lines_to_next_cell"):
+            cell.metadata.pop(key, None)
+        if not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if not _is_progress(out)]
+    _number_widgets(nb)
+
+
+def _number_widgets(nb: Any) -> None:
+    """Widget models carry random names, in the notebook's metadata and in outputs: number them instead."""
+    import nbformat
+
+    widgets = nb.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
+    text = nbformat.writes(nb)
+    for number, model in enumerate(widgets.get("state", {})):
+        text = text.replace(model, f"{number:032x}")
+    settled = nbformat.reads(text, as_version=4)
+    nb.cells, nb.metadata = settled.cells, settled.metadata
+
+
+def _is_progress(output: Any) -> bool:
+    # A bar redraws its line and ends in a bare newline. A warning does neither, and stays to be seen.
+    return (
+        output.output_type == "stream"
+        and output.name == "stderr"
+        and ("\r" in output.text or not output.text.strip())
+    )

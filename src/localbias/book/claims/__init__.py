@@ -1,0 +1,38 @@
+"""What holds of Section 5, claim by claim: CLAIMS[id] has a verdict, and the numbers that it follows from.
+
+Each function here computes by how much its claim is missed, and says so in a sentence; its docstring is the
+claim. One more claim is one more function. None takes more than about a second.
+"""
+
+from localbias.book.claims import growth, invariance, stairs
+from localbias.book.claims.claim import (
+    CONDITION,
+    FAILS,
+    HOLDS,
+    VERDICTS,
+    Claim,
+    Claims,
+    Evidence,
+    checks_in,
+    number,
+    source,
+)
+
+CLAIMS = Claims(invariance.CLAIMS | growth.CLAIMS | stairs.CLAIMS)  # in the book's order
+
+__all__ = [
+    "CLAIMS",
+    "CONDITION",
+    "FAILS",
+    "HOLDS",
+    "VERDICTS",
+    "Claim",
+    "Claims",
+    "Evidence",
+    "checks_in",
+    "growth",
+    "invariance",
+    "number",
+    "source",
+    "stairs",
+]

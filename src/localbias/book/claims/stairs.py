@@ -1,0 +1,92 @@
+"""Claims about the loss: its exact levels, what the rule is worth, and the three stairs of training."""
+
+import numpy as np
+
+from localbias.book.claims.claim import CONDITION, EXACT, HOLDS, Claims, Evidence, number
+from localbias.theory import numerics, target, trace
+from localbias.theory.laws import PARITIES, pairwise_independent
+
+CLAIMS = Claims()
+
+
+@CLAIMS.enter(
+    "levels",
+    "The levels of the loss",
+    "Ours, for the stairs of Figure 6",
+    HOLDS,
+    "test_target::test_linear_level_of_pairwise_independent_signs_is_alpha_bar",
+    "test_target::test_univariate_level_by_the_nishimori_identity",
+    "test_target::test_optimum_of_parity_by_integrating_over_all_inputs",
+    "test_target::test_sampled_levels_cover_the_exact_ones",
+)
+def _levels():
+    r"""For fair signs, any two independent, the best linear function has the noise loss $\bar\alpha$; the best
+    function of $x_t^{(i)}$ alone has $\gamma (1 - E \tanh(\gamma + \sqrt\gamma N))$, where
+    $\gamma = \bar\alpha / (1 - \bar\alpha)$."""
+    alphas = np.array([0.1, 0.5, 0.7, 0.9])
+    laws = [(support, None) for support in PARITIES.values()] + [pairwise_independent(5, 0)]
+    linear = max(np.abs(target.linear_level(alphas, *law) - alphas).max() for law in laws)
+    gamma = (alphas / (1 - alphas))[:, None]
+    formula, also = numerics.gaussian(gamma * (1 - np.tanh(gamma + np.sqrt(gamma) * numerics.GRID)))
+    univariate, error = target.univariate_level(alphas)
+    eight = target.parity_levels(0.7, 8)
+    return Evidence(
+        f"Linear: ᾱ to **{number(linear)}**, under {len(laws)} laws. At ᾱ = 0.7 and d = 8 the levels are "
+        f"{eight.linear:.4f}, {eight.univariate:.4f} and, the optimum, {eight.optimum:.4f} (to {number(eight.error)}).",
+        max(linear, np.abs(formula - univariate).max()),
+        EXACT + (error + also).max(),
+    )
+
+
+@CLAIMS.enter(
+    "one-bit",
+    "All of parity is worth one bit",
+    "Ours",
+    HOLDS,
+    "test_target::test_all_of_parity_is_worth_one_bit",
+    "test_target::test_i_mmse_holds_for_a_law_that_is_not_a_parity",
+)
+def _one_bit():
+    r"""All that looking at other symbols can gain is one bit, whatever $d$: with the errors $e_i$ of the best
+    function of $x_t^{(i)}$ and $o_i$ of the optimum, $\tfrac12 \int_0^\infty \sum_i (e_i - o_i)\, d\gamma = \ln 2$."""
+    found = {d: target.one_bit(d) for d in (3, 8)}
+    miss, error = (
+        max(part)
+        for part in zip(*((abs(value - np.log(2)), error) for value, error in found.values()))
+    )
+    values = " and ".join(f"**{value:.8f}** (d = {d})" for d, (value, _) in found.items())
+    return Evidence(f"The integral is {values}; ln 2 = {np.log(2):.8f}.", miss, error)
+
+
+@CLAIMS.enter(
+    "stairs",
+    "The three stairs",
+    "A.8, Figures 6, 22 and 23",
+    CONDITION,
+    "test_trace::test_loss_stands_on_both_stairs",
+    "test_trace::test_committed_flows_are_whole_and_speak_for_the_present_code",
+    condition="There is time enough: the third stair takes several times as long with each further sign.",
+)
+def _stairs():
+    r"""The loss of the two-layer network falls to the best linear level, to the best univariate level, and at last
+    leaves that for the optimum."""
+    times = {}
+    for (d, _), config in trace.FLOWS.items():
+        found = trace.run(config)
+        times.setdefault(d, []).append((*trace.stairs(found), float(found.time[-1])))
+    short = [flow for d in times if d <= 8 for flow in times[d]]
+    missed = np.mean([not np.isfinite(flow).all() for flow in short])
+    spans = {
+        d: " to ".join(f"{end:,.0f}" for end in (min(left), max(left)))
+        for d in (3, 8)
+        for left in [[flow[2] for flow in times[d]]]
+    }
+    linear, univariate, left, end = times[16][0]
+    return Evidence(
+        f"**{len(short) - round(missed * len(short))} of {len(short)}** stored flows of 3 to 8 signs (ᾱ = 0.7, weights "
+        f"of standard deviation {config.scale:g}) came to all three, and left the second at times {spans[3]} (d = 3) up to "
+        f"{spans[8]} (d = 8). That of 16 signs reached the second at {univariate:,.0f} and was still there at {end:,.0f}.",
+        missed,
+        1 / len(short),
+        float(not np.isfinite(left)),
+    )

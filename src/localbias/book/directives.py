@@ -1,0 +1,253 @@
+"""What the book's pages can show: rows of the ledger, verdicts on the theory, the tests behind them.
+
+    {ledger}              the table of what the paper says beside what is found here; or the named rows of it
+    {verdict}`thm-5.2`    the badge of a claim, linked to its check
+    {verdicts}            the table of all claims on the theory, or of those named
+    {checks}              every claim with its numbers and the source of its tests; or the named tests alone
+
+Their entries have the targets `claim-<id>`, `check-<claim>` and `<file>.<test>`. Numbers are computed when a page is
+read, each once a build.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from localbias.book.claims import CLAIMS, Claim, checks_in, number, source
+from localbias.book.ledger import rows
+from localbias.store import ROOT
+
+#: Heading, key of a row of `ledger.rows`, share of the width.
+LEDGER_COLUMNS = (
+    ("Claim", "where", 16),
+    ("The paper says", "says", 28),
+    ("We find", "finds", 28),
+    ("Why they differ", "why", 28),
+)
+#: Heading and share of the width.
+VERDICT_COLUMNS = (("Claim", 34), ("Verdict", 21), ("Computed", 31), ("Missed by", 14))
+
+
+def ledgers(env: BuildEnvironment) -> set[str]:
+    """The pages that show rows of the ledger, kept from build to build."""
+    if not hasattr(env, "localbias_ledgers"):
+        env.localbias_ledgers = set()
+    return env.localbias_ledgers
+
+
+@cache
+def ledger_rows() -> list[dict[str, str]]:
+    """All rows, computed once a build."""
+    return rows()
+
+
+class Ledger(SphinxDirective):
+    """The table of what the paper says beside what is found here.
+
+    Without an argument all claims stand in it, and each gets the target `claim-<id>`. With claim ids as the
+    argument only those do, linked to the whole table.
+    """
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        ledgers(self.env).add(self.env.docname)
+        note_dependencies(self.env)
+        known = {row["id"]: row for row in ledger_rows()}
+        wanted = self.arguments[0].split() if self.arguments else known
+        for claim in wanted:
+            if claim not in known:
+                raise self.error(f"no claim {claim!r} in the ledger; there are: {', '.join(known)}")
+        columns = ((heading, width) for heading, _, width in LEDGER_COLUMNS)
+        return [table(columns, (self._row(known[claim]) for claim in wanted), ["ledger"])]
+
+    def _row(self, row: dict[str, Any]) -> nodes.row:
+        name, target = nodes.strong(text=row["id"]), f"claim-{row['id']}"
+        claim = link(self.env, target, name) if self.arguments else name
+        verdict = nodes.paragraph(
+            "", row["verdict"], classes=["verdict", nodes.make_id(row["verdict"])]
+        )
+        first = {"where": [nodes.paragraph("", "", claim)], "finds": [verdict]}
+        line = table_row(
+            (heading, [*first.get(key, []), *parsed(self.state, row[key], row["id"])])
+            for heading, key, _ in LEDGER_COLUMNS
+        )
+        if not self.arguments:
+            anchor(self.state, line, target)
+        return line
+
+
+def badge(env: BuildEnvironment, claim: Claim) -> nodes.Node:
+    """The verdict on a claim, linked to its check."""
+    target = link(env, f"check-{claim.id}", nodes.Text(claim.verdict))
+    return nodes.inline("", "", target, classes=["verdict", nodes.make_id(claim.verdict)])
+
+
+def missed(claim: Claim) -> str:
+    """By how much a claim is missed and how precisely that is known."""
+    found = claim.evidence()
+    text = f"{number(found.miss if found.miss > found.error else 0)} ± {number(found.error)}"
+    return (
+        text
+        if found.beyond is None
+        else f"{text}; where the condition fails, {number(found.beyond)}"
+    )
+
+
+def note_dependencies(env: BuildEnvironment) -> None:
+    """Have this page read again when the theory or its tests change."""
+    package = Path(__file__).parents[1]
+    for path in chain(
+        package.glob("theory/*.py"),
+        package.glob("book/claims/*.py"),
+        ROOT.glob("tests/theory/*.py"),
+    ):
+        env.note_dependency(str(path))
+
+
+class Verdict(SphinxRole):
+    """The badge of one claim."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        note_dependencies(self.env)
+        try:
+            return [badge(self.env, CLAIMS[self.text])], []
+        except ValueError as error:
+            message = self.inliner.reporter.error(str(error), line=self.lineno)
+            return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
+
+
+class Verdicts(SphinxDirective):
+    """The table of claims: statement, verdict, condition, numbers, precision."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        note_dependencies(self.env)
+        try:
+            claims = [
+                CLAIMS[id] for id in (self.arguments[0].split() if self.arguments else CLAIMS)
+            ]
+            return [table(VERDICT_COLUMNS, map(self._row, claims), ["ledger", "verdicts"])]
+        except ValueError as error:
+            raise self.error(str(error)) from None
+
+    def _row(self, claim: Claim) -> nodes.row:
+        name = nodes.paragraph(
+            "", "", nodes.strong(text=f"{claim.name}."), nodes.Text(f" {claim.place}.")
+        )
+        cells = (
+            [name, *parsed(self.state, claim.statement, claim.id)],
+            [
+                nodes.paragraph("", "", badge(self.env, claim)),
+                *parsed(self.state, claim.condition, claim.id),
+            ],
+            parsed(self.state, claim.evidence().says, claim.id),
+            [nodes.paragraph(text=missed(claim))],
+        )
+        return table_row(zip((heading for heading, _ in VERDICT_COLUMNS), cells))
+
+
+class Checks(SphinxDirective):
+    """A section for each claim, with the sources of its tests; or the sources of the named tests and files of tests.
+
+    A test that several claims share is shown once a page.
+    """
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        note_dependencies(self.env)
+        try:
+            if not self.arguments:
+                return [self._section(claim) for claim in CLAIMS.values()]
+            named = [
+                (name,) if "::" in name else checks_in(name) for name in self.arguments[0].split()
+            ]
+            return [node for test in chain(*named) for node in self._test(test)]
+        except ValueError as error:
+            raise self.error(str(error)) from None
+
+    def _section(self, claim: Claim) -> nodes.section:
+        section = nodes.section("", nodes.title(text=claim.name))
+        anchor(self.state, section, f"check-{claim.id}")
+        shown = nodes.inline(text=claim.verdict, classes=["verdict", nodes.make_id(claim.verdict)])
+        section += nodes.paragraph("", f"{claim.place} ", shown)
+        section += nodes.block_quote("", *parsed(self.state, claim.statement, claim.id))
+        if claim.condition:
+            section += parsed(self.state, f"**Condition.** {claim.condition}", claim.id)
+        section += parsed(self.state, f"**Computed.** {claim.evidence().says}", claim.id)
+        section += nodes.paragraph("", f"Missed by {missed(claim)}. Checked by:")
+        section += [node for test in claim.tests for node in self._test(test)]
+        return section
+
+    def _test(self, test: str) -> list[nodes.Node]:
+        path, _, name = test.partition("::")
+        target = f"{Path(path).stem}.{name}"
+        text, shown = source(test), self.env.temp_data.setdefault("localbias shown", set())
+        label = nodes.literal(text=test)
+        if test in shown:
+            where = link(self.env, target, label)
+            return [nodes.paragraph("", "", where, nodes.Text(", shown above"), classes=["test"])]
+        shown.add(test)
+        caption = nodes.paragraph("", "", label, classes=["test"])
+        anchor(self.state, caption, target)
+        return [caption, nodes.literal_block(text, text, language="python")]
+
+
+def table(
+    columns: Iterable[tuple[str, int]], rows: Iterable[nodes.row], classes: list[str]
+) -> nodes.table:
+    """A table of these headings, each with its share of the width."""
+    group = nodes.tgroup(cols=len(columns := list(columns)))
+    group += [nodes.colspec(colwidth=width) for _, width in columns]
+    head = nodes.row()
+    head += [nodes.entry("", nodes.paragraph(text=heading)) for heading, _ in columns]
+    group += [nodes.thead("", head), nodes.tbody("", *rows)]
+    return nodes.table("", group, classes=[*classes, "colwidths-given"])
+
+
+def table_row(cells: Iterable[tuple[str, list[nodes.Node]]]) -> nodes.row:
+    """A row of cells, each with its column's heading: by the class the style sheet knows what a phone prints above."""
+    return nodes.row(
+        "", *(nodes.entry("", *cell, classes=[nodes.make_id(heading)]) for heading, cell in cells)
+    )
+
+
+def parsed(state: Any, markdown: str, name: str) -> list[nodes.Node]:
+    """The nodes of a text in the page's own markup."""
+    inside = nodes.Element()
+    state.nested_parse(StringList(str(markdown or "").splitlines(), name), 0, inside)
+    return inside.children
+
+
+def link(env: BuildEnvironment, target: str, child: nodes.Node) -> pending_xref:
+    """A link to where `anchor` put a target, on any page; of the child only the text is kept."""
+    return pending_xref(
+        "",
+        child,
+        refdomain="std",
+        reftype="ref",
+        reftarget=target,
+        refexplicit=True,
+        refwarn=True,
+        refdoc=env.docname,
+    )
+
+
+def anchor(state: Any, node: nodes.Element, target: str) -> None:
+    """Make a node one that can be linked to; its id is the target as it is, dots and all."""
+    node["names"].append(nodes.fully_normalize_name(target))
+    node["ids"].append(target)
+    state.document.note_explicit_target(node, node)

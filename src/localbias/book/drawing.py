@@ -1,0 +1,169 @@
+"""One figure of a chapter by its name, drawn from its records without running the rest of the chapter.
+
+A figure is a cell of a chapter's source with a label (`chapters.cell_options`); a slider has one too, and no caption.
+It is drawn by the cells it needs, in their order: those that set the names it reads, and what these read in turn.
+"""
+
+import ast
+import builtins
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localbias.book.chapters import cell_options, sources
+from localbias.store import ROOT
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True)
+class FigureCell:
+    """A cell that draws a figure.
+
+    Attributes:
+        name: of the figure, unique in its chapter.
+        chapter: the source's stem.
+        caption: in the chapter; "" for a slider.
+        place: of the cell among the chapter's code cells.
+    """
+
+    name: str
+    chapter: str
+    caption: str
+    place: int
+
+
+def figure_cells(source: Path) -> list[FigureCell]:
+    """The named figures of a chapter, in their order."""
+    found = []
+    for place, cell in enumerate(_code_cells(source)):
+        options = cell_options(cell.source)
+        if name := options.get("label"):
+            found.append(FigureCell(name, source.stem, options.get("fig-cap", ""), place))
+    return found
+
+
+def find_chapter(chapter: str, root: Path = ROOT) -> Path:
+    """The source of a chapter, by its number or its stem. ValueError names those there are."""
+    known = sources(root)
+    for source in known:
+        number = source.stem.partition("_")[0].lstrip("0")
+        if chapter in (source.stem, number, f"0{number}"):
+            return source
+    raise ValueError(
+        f"no chapter {chapter!r}; there are: {', '.join(source.stem for source in known)}"
+    )
+
+
+def draw(
+    chapter: str, name: str, out: Path, parameters: dict[str, Any] | None = None, root: Path = ROOT
+) -> Path:
+    """Draw one figure into a file.
+
+    Args:
+        chapter: its number or its stem.
+        name: of the figure.
+        out: the file, which ends in .png, .svg or .pdf. A slider gives its first frame, as PNG.
+        parameters: that replace the chapter's own.
+        root: the repository.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ValueError: for a chapter, a figure, a parameter or a kind of file that there is not, naming those there are.
+    """
+    source = find_chapter(chapter, root)
+    cells = {cell.name: cell for cell in figure_cells(source)}
+    if name not in cells:
+        raise ValueError(f"no figure {name!r} in {source.stem}; there are: {', '.join(cells)}")
+    if out.suffix not in SUFFIXES:
+        raise ValueError(f"{out.name}; allowed: a file that ends in {', '.join(SUFFIXES)}")
+    code = [cell.source for cell in _code_cells(source)]
+    needed = cells_needed(code, cells[name].place)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    result = None
+    for place in needed:
+        result = _run(code[place], namespace, source)
+        if place == 0:
+            namespace.update(parameters or {})
+    _write(result, namespace, out)
+    return out
+
+
+def cells_needed(code: list[str], place: int) -> list[int]:
+    """Which cells one cell needs, in their order, itself among them.
+
+    The first two, parameters and imports, always belong to them. Another does if it sets a name that is read by one
+    that belongs, or changes what such a name holds (`a[i] = …`, `a.append(…)`).
+
+    Args:
+        code: the source of each cell.
+        place: of the one.
+    """
+    trees = [ast.parse(cell) for cell in code]
+    imported = {name for tree in trees for node in ast.walk(tree) for name in _imports(node)}
+    reads, sets = zip(*((names - imported for names in _names(tree)) for tree in trees))
+    needed, wanted = [place], set(reads[place])
+    for earlier in range(place - 1, -1, -1):
+        if earlier < 2 or sets[earlier] & wanted:
+            needed.insert(0, earlier)
+            wanted |= reads[earlier]
+    return needed
+
+
+def _names(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """The names that a cell reads, and those that it sets or changes."""
+    reads, sets = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (reads if isinstance(node.ctx, ast.Load) else sets).add(node.id)
+        elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            sets |= {root.id for root in ast.walk(node.value) if isinstance(root, ast.Name)}
+        elif isinstance(node, ast.AugAssign):
+            reads |= {root.id for root in ast.walk(node.target) if isinstance(root, ast.Name)}
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            called = node.value.func
+            if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+                sets.add(called.value.id)
+    return reads - set(dir(builtins)), sets
+
+
+def _imports(node: ast.AST) -> set[str]:
+    """The names that an import statement binds; nothing that a cell does to a module concerns another cell."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return set()
+    return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+
+
+def _code_cells(source: Path) -> list[Any]:
+    import jupytext
+
+    return [
+        cell for cell in jupytext.read(source, fmt="py:percent").cells if cell.cell_type == "code"
+    ]
+
+
+def _run(code: str, namespace: dict[str, Any], source: Path) -> Any:
+    """Run a cell; the value of its last line, if that is an expression, as a notebook shows it."""
+    tree = ast.parse(code)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, source, "exec"), namespace)
+    return eval(compile(ast.Expression(last.value), source, "eval"), namespace) if last else None
+
+
+def _write(result: Any, namespace: dict[str, Any], out: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if plt.get_fignums():
+        plt.figure(plt.get_fignums()[-1]).savefig(out)
+        plt.close("all")
+        return
+    from localbias.figures.sliders import first_frame
+
+    if out.suffix != ".png":
+        raise ValueError(
+            f"{out.name}; a slider's frame is a picture: allowed is a file that ends in .png"
+        )
+    out.write_bytes(first_frame(result))

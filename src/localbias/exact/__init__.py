@@ -1,0 +1,39 @@
+"""Exact denoisers: E[x0 | x_t] for data laws that are known, called like any denoiser.
+
+Here lives what a perfect network would do: for the rule, for independent symbols, for the training set, for
+models of letters between them; and at which noise levels they differ. Nothing here is trained.
+"""
+
+from localbias.exact.levels import OverLevels, band, gap, over_levels
+from localbias.exact.ngrams import Markov, markov
+from localbias.exact.strings import (
+    NAMES,
+    RESOLUTION,
+    Independent,
+    Reference,
+    Strings,
+    marginals,
+    patches,
+    references,
+    rule,
+    train,
+)
+
+__all__ = [
+    "NAMES",
+    "RESOLUTION",
+    "Independent",
+    "Markov",
+    "OverLevels",
+    "Reference",
+    "Strings",
+    "band",
+    "gap",
+    "marginals",
+    "markov",
+    "over_levels",
+    "patches",
+    "references",
+    "rule",
+    "train",
+]

@@ -1,0 +1,39 @@
+"""Experiments: what is run, how it is run, what the records say.
+
+Here lives the way from a configuration to a record and back: `Experiment`, its `Setup`, the engine that runs
+it, the book's own experiments (`catalogue`, made by `recipes`), and `Results`, which chapters read. The engine
+knows nothing of the catalogue.
+"""
+
+from localbias.experiments.configuration import TIERS, Experiment, Sampling, from_configuration
+from localbias.experiments.engine import compare, find, fingerprint, load_network, run
+from localbias.experiments.results import (
+    AlongTraining,
+    ByLevel,
+    ByTarget,
+    Generated,
+    Results,
+    products_of,
+    reference_counts,
+)
+from localbias.experiments.setup import Setup
+
+__all__ = [
+    "TIERS",
+    "AlongTraining",
+    "ByLevel",
+    "ByTarget",
+    "Experiment",
+    "Generated",
+    "Results",
+    "Sampling",
+    "Setup",
+    "compare",
+    "find",
+    "fingerprint",
+    "from_configuration",
+    "load_network",
+    "products_of",
+    "reference_counts",
+    "run",
+]

@@ -1,0 +1,237 @@
+"""The experiments of the book, by name, each in its tiers. `recipes` says how they are made."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from localbias.diffusion import Schedule
+from localbias.experiments import engine
+from localbias.experiments.configuration import TIERS, Experiment
+from localbias.experiments.recipes import (
+    NETWORKS,
+    MeasuredAt,
+    Recipe,
+    Scalars,
+    Variant,
+    characters,
+    lines,
+    parentheses,
+    quarter,
+    words,
+)
+from localbias.experiments.results import Results
+from localbias.experiments.setup import Setup
+
+PARITY_8 = dict(name="parity", length=8)
+PARITY_16 = dict(name="parity", length=16)
+SCALARS_AT = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 12_000)
+
+# Chapters 1 and 2 (§4). Half of the valid strings of length 8 are trained on, and 5 % of those of length 16.
+SYNTHETIC: dict[str, Recipe] = {
+    "parity-8-scalars": Scalars(PARITY_8, SCALARS_AT, keep=(100, 1000, 12_000)),
+    "parity-8-mlp": parentheses("mlp", PARITY_8, 64),
+    "parity-8-unet": parentheses("unet", PARITY_8, 64, probing="parity", keep=True),
+    "parity-16-unet": parentheses("unet", PARITY_16, 1638),
+    "quarter-mlp-50": quarter("mlp", 50, probing="quarter"),
+    "quarter-mlp-150": quarter("mlp", 150),
+    "quarter-mlp-470": quarter("mlp", 470, probing="quarter", also=True),
+    "quarter-unet-50": quarter("unet", 50),
+    "quarter-unet-150": quarter("unet", 150),
+    "quarter-unet-470": quarter("unet", 470, probing="quarter", keep=True),
+    "quarter-dit-50": quarter("dit", 50),
+    "quarter-dit-150": quarter("dit", 150),
+    "quarter-dit-470": quarter("dit", 470, probing="quarter", keep=True),
+    "parity-8-scalars-short": Scalars(
+        PARITY_8, (1000, 3000, 6000), probing="scalars, three levels", also=True
+    ),
+}
+
+# The other reading of the same networks' output, and an MLP with about as many parameters as the UNet and the DiT.
+OTHERWISE: dict[str, Recipe] = {
+    "quarter-unet-470-noise": Variant(SYNTHETIC["quarter-unet-470"], dict(reads="noise")),
+    "quarter-dit-470-noise": Variant(SYNTHETIC["quarter-dit-470"], dict(reads="noise")),
+    "quarter-mlp-470-small": Variant(SYNTHETIC["quarter-mlp-470"], dict(network=dict(width=216))),
+}
+
+# What the paper leaves unsaid (chapter 2): one choice changed at a time, on two cheap experiments.
+SCHEDULES = {
+    "cosine": dict(schedule=Schedule("cosine")),
+    "sigmoid": dict(schedule=Schedule("sigmoid")),
+    # β ten times as large: the same noise at the end
+    "T-100": dict(schedule=Schedule("linear", 100, 1e-3, 0.2)),
+}
+UNSAID: dict[str, dict[str, dict[str, Any]]] = {
+    "parity-8-scalars-short": SCHEDULES
+    | {
+        "batch-32": dict(training=dict(batch=32)),
+        "batch-512": dict(training=dict(batch=512)),
+        "ema": dict(training=dict(ema=0.999)),
+        "reads-v": dict(reads="v"),
+        "x0": dict(reads="x0", target="x0"),
+    },
+    "quarter-mlp-470": SCHEDULES
+    | {
+        "batch-16": dict(training=dict(batch=16)),
+        "batch-128": dict(training=dict(batch=128)),
+        "no-ema": dict(training=dict(ema=0.0)),
+        "reads-v": dict(reads="v", target="noise"),
+        "noise": dict(reads="noise", target="noise"),
+        "exemplars-10": dict(renderer=dict(exemplars=10)),
+    },
+}
+VARIANTS: dict[str, Recipe] = {
+    f"{of}-{choice}": Variant(SYNTHETIC[of], fields)
+    for of, choices in UNSAID.items()
+    for choice, fields in choices.items()
+}
+
+
+# The stress test of chapter 4: one check over 2 to 8 symbols, and, over 8, a pair of symbols correlated.
+def _check(order: int, correlation: float | None = None) -> dict[str, Any]:
+    rule = dict(name="check", length=8, order=order)
+    return rule if correlation is None else rule | dict(correlation=correlation)
+
+
+def _check_scalars(rule: dict[str, Any]) -> Recipe:
+    at = (200, 400, 700, 1000, 1400, 2000, 2800, 4000, 5600, 8000, 12_000)
+    return Scalars(rule, at, probing="check scalars")
+
+
+def _check_dit(
+    rule: dict[str, Any],
+    at: tuple[int, ...] = (150, 300, 600, 1000, 1500, 2200, 3000, 4000, 5500, 8000),
+) -> Recipe:
+    return MeasuredAt(parentheses("dit", rule, 64, probing="check glyphs"), at)
+
+
+LONGER = (600, 1500, 3000, 5500, 8000, 12_000, 16_000, 22_000, 32_000)
+STRESS: dict[str, Recipe] = {
+    "check-2-scalars": _check_scalars(_check(2)),
+    "check-3-scalars": _check_scalars(_check(3)),
+    "check-4-scalars": _check_scalars(_check(4)),
+    "check-5-scalars": _check_scalars(_check(5)),
+    "check-6-scalars": _check_scalars(_check(6)),
+    "check-8-scalars": _check_scalars(_check(8)),
+    "check-8-rho-30-scalars": _check_scalars(_check(8, 0.3)),
+    "check-8-rho-60-scalars": _check_scalars(_check(8, 0.6)),
+    "check-8-rho-90-scalars": _check_scalars(_check(8, 0.9)),
+    "check-2-dit": _check_dit(_check(2)),
+    "check-3-dit": _check_dit(_check(3)),
+    "check-4-dit": _check_dit(_check(4)),
+    "check-5-dit": _check_dit(_check(5)),
+    "check-6-dit": _check_dit(_check(6)),
+    "check-8-dit": _check_dit(_check(8)),
+    "check-8-rho-30-dit": _check_dit(_check(8, 0.3)),
+    "check-8-rho-60-dit": _check_dit(_check(8, 0.6)),
+    "check-8-rho-90-dit": _check_dit(_check(8, 0.9)),
+    # Four times as long: do checks of three and four end in glyphs as well?
+    "check-3-dit-long": _check_dit(_check(3), LONGER),
+    "check-4-dit-long": _check_dit(_check(4), LONGER),
+}
+
+
+# Real text and the Dyck words between (§6, A.7.2, A.7.4): all 14 words of length 8, half of the longer ones.
+def _dyck(kind: str, length: int, n_train: int) -> Recipe:
+    rule = dict(name="dyck", length=length)
+    return parentheses(kind, rule, n_train, probing="dyck", keep=True)
+
+
+TEXT: dict[str, Recipe] = {
+    "dyck-8-dit": _dyck("dit", 8, 14),
+    "dyck-12-dit": _dyck("dit", 12, 66),
+    "dyck-16-dit": _dyck("dit", 16, 715),
+    "dyck-16-unet": _dyck("unet", 16, 715),
+    "words-dit-30": words("dit", 30),
+    "words-dit-999": words("dit", 999),
+    "words-unet-999": words("unet", 999),
+    "lines-dit-30": lines("dit", 30),
+    "lines-dit-999": lines("dit", 999),
+    "lines-unet-999": lines("unet", 999),
+    "characters-mlp-50": characters("mlp", 50),
+    "characters-dit-50": characters("dit", 50),
+    "characters-dit-300": characters("dit", 300),
+    "characters-unet-1000": characters("unet", 1000),
+}
+
+EXPERIMENTS: dict[str, Recipe] = SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT
+# Of which the paper has no counterpart, and so no tier.
+OURS = frozenset(OTHERWISE | VARIANTS | STRESS) | {name for name in TEXT if "dit" in name}
+
+
+def make(name: str, tier: str = "laptop", seed: int = 0, **changes: Any) -> Experiment:
+    """The experiment of that name, tier and seed.
+
+    Args:
+        name: one of EXPERIMENTS.
+        tier: "smoke", "laptop" or "paper".
+        seed: a whole number from 0.
+        changes: fields that replace those of the experiment.
+
+    Raises:
+        ValueError: for what is unknown, naming what there is.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"unknown experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
+    if tier not in TIERS:
+        raise ValueError(f"unknown tier {tier!r}; known: {', '.join(TIERS)}")
+    if tier not in tiers(name):
+        raise ValueError(
+            f"experiment {name!r} has no tier {tier!r}; it has: {', '.join(tiers(name))}"
+        )
+    return EXPERIMENTS[name](name, tier, seed).replace(**changes)
+
+
+def tiers(name: str) -> tuple[str, ...]:
+    """The tiers an experiment has: those of its network, if the paper has it. It trains no MLP on these data."""
+    known = NETWORKS[EXPERIMENTS[name].kind]
+    return tuple(tier for tier in TIERS if tier in known and (tier != "paper" or name not in OURS))
+
+
+def tier_for(name: str, tier: str) -> str:
+    """That tier where the experiment has it, else laptop: a chapter of the paper's tier shows ours beside it."""
+    return tier if tier in tiers(name) else "laptop"
+
+
+def run(
+    name: str, tier: str = "laptop", seed: int = 0, device: str = "auto", **folders: Any
+) -> engine.Record:
+    """The record of an experiment of the book, made where there is none, with the fingerprint of its smoke tier.
+
+    Args:
+        name: one of EXPERIMENTS.
+        tier: one of its tiers.
+        seed: a whole number from 0.
+        device: "auto", "cpu" or "cuda".
+        folders: `folder` and `runs`, as of `engine.run`.
+
+    Raises:
+        ValueError: for what is unknown, and as `engine.run`.
+    """
+    return engine.run(make(name, tier, seed), device, make(name, "smoke"), **folders)
+
+
+def setup(name: str, tier: str = "laptop", seed: int = 0) -> Setup:
+    """What an experiment describes, in that tier where it has it, else laptop."""
+    return Setup(make(name, tier_for(name, tier), seed))
+
+
+def recorded(
+    name: str, tier: str = "laptop", seeds: Sequence[int] = (0, 1, 2), device: str = "auto"
+) -> Results:
+    """What the records of one experiment say, over seeds; trained where there is no record.
+
+    Args:
+        name: one of EXPERIMENTS.
+        tier: taken where the experiment has it, else laptop.
+        seeds: one record each.
+        device: "auto", "cpu" or "cuda".
+    """
+    found = tier_for(name, tier)
+    return Results([run(name, found, seed, device) for seed in seeds])
+
+
+def found(name: str, tier: str, seeds: Iterable[int], **folder: Any) -> list[engine.Record]:
+    """The records that there are of an experiment as the catalogue has it now; none where it has no such tier."""
+    if tier not in tiers(name):
+        return []
+    stored = (engine.find(make(name, tier, seed), **folder) for seed in seeds)
+    return [record for record in stored if record]

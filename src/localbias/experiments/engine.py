@@ -1,0 +1,289 @@
+"""Running an experiment: train, measure along the way, store the record; return the record from then on.
+
+The engine knows no experiment by name: it runs any configuration.
+"""
+
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+from tqdm import tqdm
+
+from localbias import store
+from localbias.diffusion import Denoiser, last
+from localbias.experiments.configuration import Experiment, from_configuration
+from localbias.experiments.setup import Setup
+from localbias.measure import OUTCOMES, Outcomes, smallest_integer
+from localbias.render import to_pixels
+from localbias.store import RECORDS, RUNS, Record
+from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
+
+SAVE_EVERY = 60  # seconds
+LOSS_POINTS = 200
+WEIGHTS = "weights."  # in a checkpoint, what the names of kept weights begin with
+
+
+def find(experiment: Experiment, folder: Path = RECORDS) -> Record | None:
+    """The stored record of exactly this configuration, or None. ValueError where it is damaged."""
+    return store.find(experiment.stem, lambda held: from_configuration(held).stem, folder)
+
+
+def run(
+    experiment: Experiment,
+    device: str = "auto",
+    smoke: Experiment | None = None,
+    folder: Path = RECORDS,
+    runs: Path = RUNS,
+) -> Record:
+    """The stored record if there is one; else train, from the last checkpoint if there is one, and store it.
+
+    A run killed at any moment and started again ends with the arrays of an undisturbed one, bit for bit on a CPU
+    at the same thread count.
+
+    Args:
+        experiment: what to run.
+        device: "auto", "cpu" or "cuda".
+        smoke: the same experiment made small, by which the record is fingerprinted; None for no fingerprint.
+        folder: of the records.
+        runs: folder of the checkpoints.
+
+    Raises:
+        ValueError: for a device that is not here, a record or a checkpoint that is damaged.
+        FloatingPointError: where the training diverges.
+    """
+    return find(experiment, folder) or _run(experiment, auto_device(device), smoke, folder, runs)
+
+
+def fingerprint(experiment: Experiment) -> dict[str, float]:
+    """A few numbers of an experiment, its losses and samples; kept small by giving it a smoke configuration."""
+    _, measured = _train(Setup(experiment), torch.device("cpu"), None)
+    arrays = measured.arrays()
+    losses, samples = arrays["loss"].double(), arrays["samples"][-1].double()
+    numbers = {
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "samples_mean": samples.mean(),
+        "samples_std": samples.std(),
+    }
+    if experiment.probing:
+        _, inside, total = arrays["ldr"][-1].double().mean(-2).T
+        numbers |= {"ldr": (inside / total).mean(), "excess": arrays["excess"][-1].mean()}
+    return {name: round(float(number), 6) for name, number in numbers.items()}
+
+
+def load_network(found: Record, step: int) -> Denoiser:
+    """The averaged network of a record at one of the steps it kept, its weights rounded to half precision once.
+
+    Raises:
+        ValueError: for a step that was not kept.
+    """
+    experiment = from_configuration(found.experiment)
+    if step not in experiment.keep:
+        raise ValueError(
+            f"step {step}; record {found.path.name} kept the weights of {list(experiment.keep)}"
+        )
+    denoiser = Setup(experiment).denoiser()
+    weights, prefix = load_file(found.weights), f"{step}."
+    denoiser.network.load_state_dict(
+        {
+            name.removeprefix(prefix): tensor
+            for name, tensor in weights.items()
+            if name.startswith(prefix)
+        }
+    )
+    return denoiser.eval()
+
+
+def compare(stored: Record, again: Record) -> tuple[bool, str]:
+    """Whether two runs of one configuration agree, and a sentence that says how.
+
+    Another machine rounds otherwise and a training drifts apart, so beside equal hashes it counts as agreement that
+    at every measured step the 99 % Wilson intervals of all four outcomes overlap.
+    """
+    counts, counts_again = (
+        stored.arrays["counts"],
+        again.arrays["counts"],
+    )  # reading them checks their hash
+    for one in (stored, again):
+        if one.origin["weights_sha256"]:
+            one.weights  # noqa: B018  reading them checks their hash
+    if all(
+        stored.origin[name] == again.origin[name] for name in ("arrays_sha256", "weights_sha256")
+    ):
+        return True, "the same arrays, bit for bit"
+    low, high = Outcomes(counts).intervals(0.99)
+    low_again, high_again = Outcomes(counts_again).intervals(0.99)
+    apart = ((low > high_again) | (low_again > high)).any(-1)
+    if not apart.any():
+        return True, "other arrays, the same outcomes within 99 % intervals"
+    return False, f"other outcomes at steps {stored.arrays['step'][apart].tolist()}"
+
+
+class Measured:
+    """What a run has measured so far.
+
+    Attributes:
+        rows: arrays with a first axis that grows by one at each measured step; and what is measured once.
+        losses: float32 [steps], of each step that was taken.
+        weights: float16, those that are kept, by "<step>.<parameter>".
+        seconds: of wall time until the last checkpoint.
+    """
+
+    def __init__(self, steps: int):
+        self.rows: dict[str, Tensor] = {}
+        self.losses = torch.zeros(steps)
+        self.weights: dict[str, Tensor] = {}
+        self.seconds = 0.0
+
+    def append(self, rows: dict[str, Tensor]) -> None:
+        """Add a row to each array, along its first axis."""
+        for name, row in rows.items():
+            before = self.rows.get(name)
+            self.rows[name] = row[None] if before is None else torch.cat([before, row[None]])
+
+    def keep(self, step: int, denoiser: Denoiser) -> None:
+        """Keep the network's weights, in half the bytes."""
+        for name, tensor in denoiser.network.state_dict().items():
+            self.weights[f"{step}.{name}"] = tensor.detach().cpu().half()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it, for a checkpoint."""
+        seconds = torch.tensor(self.seconds, dtype=torch.float64)
+        kept = {WEIGHTS + name: tensor for name, tensor in self.weights.items()}
+        return self.rows | kept | {"loss": self.losses, "seconds": seconds}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> "Measured":
+        """What `tensors` gave."""
+        rest = dict(tensors)
+        losses, seconds = rest.pop("loss"), rest.pop("seconds")
+        measured = cls(len(losses))
+        measured.losses, measured.seconds = losses, float(seconds)
+        for name, tensor in rest.items():
+            if name.startswith(WEIGHTS):
+                measured.weights[name.removeprefix(WEIGHTS)] = tensor
+            else:
+                measured.rows[name] = tensor
+        return measured
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The arrays of the record: the rows, and losses averaged over at most 200 equal stretches of training."""
+        stretches = self.losses.split(-(-len(self.losses) // LOSS_POINTS))
+        return self.rows | {"loss": torch.stack([stretch.mean() for stretch in stretches])}
+
+
+def _run(
+    experiment: Experiment, device: torch.device, smoke: Experiment | None, folder: Path, runs: Path
+) -> Record:
+    setup = Setup(experiment)
+    code = store.code_version()  # as it is before a long training
+    numbers = fingerprint(smoke) if smoke else None
+    checkpoint = runs / f"{experiment.stem}.safetensors"
+    state, measured = _train(setup, device, checkpoint)
+    origin = store.origin_of(
+        key=experiment.key,
+        experiment=experiment.configuration,
+        fingerprint=numbers,
+        data_sha256=setup.data_hash(),
+        chance=setup.chance,  # in the order of OUTCOMES
+        parameters=sum(p.numel() for p in state.denoiser.parameters()),
+        code=code,
+        device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        threads=torch.get_num_threads(),
+        libraries=("torch", "numpy", "safetensors"),
+        seconds=measured.seconds,
+    )
+    arrays = {name: tensor.numpy() for name, tensor in measured.arrays().items()}
+    weights = safetensors_bytes(measured.weights) if measured.weights else None
+    done = store.save(experiment.stem, origin, arrays, weights, folder)
+    checkpoint.unlink(missing_ok=True)
+    return done
+
+
+def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple[State, Measured]:
+    """Train to the end, measuring along the way.
+
+    The arrays of the record, with M = len(measure_at) and A = len(also):
+
+    - step int [M], counts int [M, 4]: outcomes in the order of `measure.OUTCOMES`
+    - tokens int8 or int16 [M, samples, L], samples uint8 `[M, shown, *shape]`, −1 … 1 as 0 … 255
+    - loss float32 [≤ 200], means over equal stretches of training
+    - also int [A, 4]: outcomes after the last step, a row for each other way of sampling
+    - with probing, those of `measure.Probe`: of `along` with a first axis [1 + M], before training and at the
+      measured steps
+    """
+    experiment, config = setup.experiment, setup.experiment.training
+    state, measured = State.fresh(setup.denoiser().to(device), config), Measured(config.steps)
+    if checkpoint and checkpoint.exists():
+        measured = Measured.from_tensors(load_checkpoint(checkpoint, state, experiment.key))
+    if experiment.probing and not state.step:
+        measured.rows |= setup.probe.constants()
+        measured.append(setup.probe.along(state.average.eval()))
+        state.average.train()
+    bar = tqdm(
+        total=config.steps,
+        initial=state.step,
+        desc=experiment.stem,
+        unit="step",
+        disable=checkpoint is None,
+    )
+    saved = time.monotonic()
+    with bar:
+        for state in train(state, config, setup.draw, experiment.seed):
+            bar.update()
+            measured.losses[state.step - 1] = state.loss
+            if state.step in experiment.measure_at:
+                _measure(setup, state, measured)
+                bar.set_postfix_str(_shares(measured.rows["counts"][-1]))
+            now = time.monotonic()
+            if checkpoint and now - saved > SAVE_EVERY and state.step < config.steps:
+                measured.seconds += now - saved
+                saved = now
+                save_checkpoint(checkpoint, state, experiment.key, measured.tensors())
+    _measure_end(setup, state, measured)
+    measured.seconds += time.monotonic() - saved
+    return state, measured
+
+
+def _measure(setup: Setup, state: State, measured: Measured) -> None:
+    """Add what samples of the averaged network look like at this step, and how locally it works."""
+    denoiser = state.average.eval()
+    signals = setup.sample(denoiser, _device(denoiser))
+    tokens = setup.reader(signals).cpu()
+    measured.append(
+        {
+            "step": torch.tensor(state.step),
+            "counts": torch.from_numpy(setup.tally(tokens).counts),
+            "tokens": tokens.to(smallest_integer(len(setup.grammar.alphabet))),
+            "samples": to_pixels(signals[: setup.experiment.shown]),
+        }
+    )
+    if setup.experiment.probing:
+        measured.append(setup.probe.along(denoiser))
+    if state.step in setup.experiment.keep:
+        measured.keep(state.step, denoiser)
+    denoiser.train()
+
+
+def _measure_end(setup: Setup, state: State, measured: Measured) -> None:
+    """Add what is measured once, of the trained network: other ways of sampling, locality on the way to its samples."""
+    denoiser = state.average.eval()
+    device = _device(denoiser)
+    for how in setup.experiment.also:
+        signals = last(setup.reverse(denoiser, device, how))
+        counts = setup.tally(setup.reader(signals).cpu()).counts
+        measured.append({"also": torch.from_numpy(counts)})
+    if setup.experiment.probing and setup.experiment.probing.closer:
+        measured.rows |= setup.probe.at_the_end(denoiser, setup.reverse(denoiser, device))
+
+
+def _device(denoiser: Denoiser) -> torch.device:
+    return next(denoiser.parameters()).device
+
+
+def _shares(counts: Tensor) -> str:
+    shares = zip(OUTCOMES, (counts / counts.sum()).tolist())
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares)

@@ -1,0 +1,361 @@
+"""What records say, as the arrays that figures, tables and the ledger take."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from localbias.diffusion import TARGETS
+from localbias.exact import NAMES, RESOLUTION
+from localbias.experiments.configuration import Experiment, from_configuration
+from localbias.experiments.parts import renderer_of
+from localbias.experiments.setup import Setup
+from localbias.ldr import Products, Summary, mean_ratio
+from localbias.store import Record
+
+COVARIANCES = {"ldr": "ldr_covariance", "generated_ldr": "generated_covariance"}
+
+
+def products_of(found: Record, name: str = "ldr") -> Products:
+    """The products that a record holds, of the prediction of x0.
+
+    Its values are about 1 at most: that sets the size of a Jacobian that counts as zero.
+
+    Args:
+        found: of a run that was probed.
+        name: "ldr" [1 + M, V, n], "reference_ldr" [R, V, n] or "generated_ldr" [C, N].
+
+    Raises:
+        ValueError: for a record that holds none.
+    """
+    if name not in found.arrays:
+        raise ValueError(f"record {found.path.name} holds no {name!r}: its run was not probed")
+    probing = found.experiment["probing"]
+    size, numbers = _sizes(json.dumps(found.experiment["renderer"]), probing["symbol"])
+    moments = torch.from_numpy(found.arrays[name]).double()
+    if name not in COVARIANCES or probing["probes"] >= size:
+        covariance, freedom = moments.new_zeros(*moments.shape, 3), math.inf
+    else:
+        covariance = torch.from_numpy(found.arrays[COVARIANCES[name]]).double()
+        freedom = probing["probes"] - 1
+    eps = RESOLUTION if name == "reference_ldr" else 8 * torch.finfo(torch.float32).eps
+    floor = moments.new_full(moments.shape[:-1], eps**2 * size / numbers)
+    return Products(
+        moments, covariance, moments.new_tensor([freedom]), moments.new_tensor([size]), floor, eps
+    )
+
+
+@cache
+def _sizes(renderer: str, symbol: int) -> tuple[int, int]:
+    """Numbers in the region of a symbol and in a signal, of a renderer given as JSON."""
+    shown = renderer_of(json.loads(renderer))
+    return int(shown.region(symbol).sum()), prod(shown.shape)
+
+
+def reference_counts(setup: Setup) -> dict[str, np.ndarray]:
+    """What the exact denoisers of a setup draw: name -> outcome counts int [4]."""
+    return {
+        name: setup.tally(setup.reader(setup.sample(denoiser))).counts
+        for name, denoiser in setup.references.items()
+    }
+
+
+class Generated(NamedTuple):
+    """How locally each generated sample was made, all seeds together, [N] each.
+
+    Attributes:
+        ratio: local dependency ratio, 0 where it has none.
+        defined: whether it has one.
+        outcome: index into `measure.OUTCOMES`.
+        seed: of the run.
+    """
+
+    ratio: np.ndarray
+    defined: np.ndarray
+    outcome: np.ndarray
+    seed: np.ndarray
+
+
+class AlongTraining(NamedTuple):
+    """One experiment along training, at one noise level: what `figures.along_training` shows.
+
+    Attributes:
+        level: √ᾱ.
+        steps: int [M].
+        counts: int [S, M, 4], outcomes.
+        chance: [4], their shares under independent symbols.
+        ratios: [S, 1 + M], mean of ratios.
+        pooled: [S, 1 + M], ratio of means.
+        references: [S, R], mean of ratios of the exact denoisers.
+        excess: [S, 1 + M, R], mean squared distance of x̂0 from each of them.
+    """
+
+    level: float
+    steps: np.ndarray
+    counts: np.ndarray
+    chance: Sequence[float]
+    ratios: np.ndarray
+    pooled: np.ndarray
+    references: np.ndarray
+    excess: np.ndarray
+
+
+class ByTarget(NamedTuple):
+    """The ratio of three targets along training, at one noise level: what `figures.three_targets` shows.
+
+    Attributes:
+        steps: int [M].
+        ratios: target -> [S, 1 + M].
+        rule: target -> the exact rule's.
+    """
+
+    steps: np.ndarray
+    ratios: dict[str, np.ndarray]
+    rule: dict[str, float]
+
+
+class ByLevel(NamedTuple):
+    """The ratio over noise levels at K moments of training: what `figures.over_levels` shows.
+
+    Attributes:
+        levels: [V], by √ᾱ.
+        steps: int [K].
+        ratios: [S, K, V].
+        untrained: [S, V].
+        references: [S, R, V].
+        excess: [S, K, V], loss (of x̂0) over the rule's optimum.
+    """
+
+    levels: Sequence[float]
+    steps: np.ndarray
+    ratios: np.ndarray
+    untrained: np.ndarray
+    references: np.ndarray
+    excess: np.ndarray
+
+
+@dataclass(frozen=True)
+class Results:
+    """The records of one experiment, a seed each.
+
+    Axes: S seeds, M measured steps, V probed levels, R references in the order of `exact.NAMES`. Row 0 of what
+    has 1 + M rows is the untrained network.
+
+    Attributes:
+        records: of one experiment, at least one.
+    """
+
+    records: Sequence[Record]
+
+    @cached_property
+    def experiments(self) -> list[Experiment]:
+        """The configuration of each record."""
+        return [from_configuration(record.experiment) for record in self.records]
+
+    @cached_property
+    def setups(self) -> list[Setup]:
+        """What each configuration describes."""
+        return [Setup(experiment) for experiment in self.experiments]
+
+    @property
+    def experiment(self) -> Experiment:
+        """The configuration of the first record."""
+        return self.experiments[0]
+
+    @property
+    def setup(self) -> Setup:
+        """What that describes."""
+        return self.setups[0]
+
+    @property
+    def name(self) -> str:
+        return self.experiment.name
+
+    @property
+    def label(self) -> str:
+        """Name, tier and number of seeds, for a title."""
+        seeds = f"{len(self.records)} seed{'s' * (len(self.records) > 1)}"
+        return f"{self.name} ({self.experiment.tier}, {seeds})"
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The measured steps, int [M]."""
+        return self.records[0].arrays["step"]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Outcomes, int [S, M, 4]."""
+        return self._stacked("counts")
+
+    @property
+    def chance(self) -> list[float]:
+        """The shares of the outcomes under independent symbols, [4]."""
+        return self.records[0].origin["chance"]
+
+    @property
+    def curves(self) -> dict[str, object]:
+        """What `figures.outcome_curves` takes: steps, counts, chance."""
+        return {"steps": self.steps, "counts": self.counts, "chance": self.chance}
+
+    def tokens(self, seed: int = 0) -> Tensor:
+        """What samples of one record (by its place) were read as: int64 [M, n, L]."""
+        return torch.from_numpy(self.records[seed].arrays["tokens"]).long()
+
+    def outcomes(self, seed: int = 0) -> np.ndarray:
+        """Which outcome each of these samples is: int [M, n]."""
+        return np.stack([self.setups[seed].outcomes(row).numpy() for row in self.tokens(seed)])
+
+    def row(self, share: float) -> int:
+        """The measured step nearest to a share of their number: 0 is the first, 1 the last."""
+        return round(share * (len(self.steps) - 1))
+
+    def phases(self, rows: Sequence[int], count: int | None = None) -> dict[str, object]:
+        """What `figures.sample_grid` and `figures.scalar_strips` take: samples of the first record at some steps.
+
+        Args:
+            rows: places among the measured steps.
+            count: samples of each; None: all that were kept.
+        """
+        rows = list(rows)
+        return {
+            "samples": self.records[0].arrays["samples"][rows, :count],
+            "outcomes": self.outcomes()[rows, :count],
+            "titles": [f"step {step:,}" for step in self.steps[rows]],
+        }
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The probed noise levels, by √ᾱ. ValueError where the runs were not probed."""
+        if self.experiment.probing is None:
+            raise ValueError(f"experiment {self.name!r} was not probed")
+        return self.experiment.probing.levels
+
+    def place(self, level: float) -> int:
+        """Where a level stands among the probed ones. ValueError names those there are."""
+        if level not in self.levels:
+            raise ValueError(
+                f"level {level}; {self.name!r} is probed at {', '.join(map(str, self.levels))}"
+            )
+        return self.levels.index(level)
+
+    def products(self, name: str = "ldr", target: str = "x0") -> list[Products]:
+        """The products of each record, as `products_of` has them, read as those of a target."""
+        times = "generated_t" if name == "generated_ldr" else "probe_t"
+        found = []
+        for record in self.records:
+            slope, shift = self.experiment.schedule.affine(record.arrays[times], "x0", target)
+            found.append(products_of(record, name).converted(slope[:, None], shift[:, None]))
+        return found
+
+    def ratios(self, target: str = "x0") -> np.ndarray:
+        """Mean of ratios [S, 1 + M, V], NaN where more than half of the Jacobians vanish."""
+        return np.stack([mean_ratio(products) for products in self.products("ldr", target)])
+
+    def pooled_ratios(self, target: str = "x0") -> np.ndarray:
+        """Ratio of means [S, 1 + M, V]."""
+        sums = [products.moments.sum(-2).numpy() for products in self.products("ldr", target)]
+        return np.stack([one[..., 1] / one[..., 2] for one in sums])
+
+    def reference_ratios(self, target: str = "x0") -> np.ndarray:
+        """Mean of ratios of the exact denoisers at the same noised signals, [S, R, V]."""
+        return np.stack(
+            [mean_ratio(products) for products in self.products("reference_ldr", target)]
+        )
+
+    def summaries(
+        self, target: str = "x0", levels: Sequence[float] | None = None
+    ) -> dict[float, list[list[Summary | None]]]:
+        """Level -> seed -> the summary before training and at each measured step.
+
+        None stands where more than half of the Jacobians vanish.
+
+        Args:
+            target: "x0", "noise" or "v".
+            levels: some of the probed ones; None: all.
+        """
+        found = self.products("ldr", target)
+        chosen = self.levels if levels is None else levels
+        return {level: [_summaries(one, self.place(level)) for one in found] for level in chosen}
+
+    @cached_property
+    def excess(self) -> np.ndarray:
+        """Mean squared distance of x̂0 from each reference's, [S, 1 + M, V, R]."""
+        return self._stacked("excess")
+
+    def nearest(self, level: float, row: int = -1) -> str:
+        """The reference whose x̂0 the network's is nearest to, on average over the seeds."""
+        return NAMES[self.excess[:, row, self.place(level)].mean(0).argmin()]
+
+    def along(self, level: float) -> AlongTraining:
+        """Outcomes and locality along training, at one noise level."""
+        v = self.place(level)
+        return AlongTraining(
+            level,
+            self.steps,
+            self.counts,
+            self.chance,
+            self.ratios()[..., v],
+            self.pooled_ratios()[..., v],
+            self.reference_ratios()[..., v],
+            self.excess[:, :, v],
+        )
+
+    def by_target(self, level: float) -> ByTarget:
+        """The ratio of each target along training, at one noise level."""
+        v, rule = self.place(level), NAMES.index("rule")
+        ratios = {target: self.ratios(target)[..., v] for target in TARGETS}
+        of_rule = {
+            target: float(self.reference_ratios(target)[:, rule, v].mean()) for target in TARGETS
+        }
+        return ByTarget(self.steps, ratios, of_rule)
+
+    def by_level(self, rows: Sequence[int] | None = None) -> ByLevel:
+        """The ratio over noise levels.
+
+        Args:
+            rows: among the 1 + M; None: the first measured step, the middle one and the last.
+        """
+        last, ratios = len(self.steps), self.ratios()
+        rows = sorted({1, -(-last // 2), last}) if rows is None else list(rows)
+        steps = np.array([0, *self.steps])[rows]
+        excess = self.excess[..., NAMES.index("rule")]
+        return ByLevel(
+            self.levels,
+            steps,
+            ratios[:, rows],
+            ratios[:, 0],
+            self.reference_ratios(),
+            excess[:, rows],
+        )
+
+    def generated(self, place: int) -> Generated:
+        """How locally each generated sample was made, at one of the closer levels (by its place among them)."""
+        parts = []
+        for seed, record in enumerate(self.records):
+            products = products_of(record, "generated_ldr")[place]
+            ratio, defined = products.ratio.numpy(), ~products.vanishing.numpy()
+            parts.append(
+                (
+                    ratio,
+                    defined,
+                    self.outcomes(seed)[-1],
+                    np.full(len(ratio), self.experiments[seed].seed),
+                )
+            )
+        return Generated(*map(np.concatenate, zip(*parts)))
+
+    def _stacked(self, name: str) -> np.ndarray:
+        return np.stack([record.arrays[name] for record in self.records])
+
+
+def _summaries(products: Products, place: int) -> list[Summary | None]:
+    """Of each row, at one level; None where more than half of the Jacobians vanish."""
+    rows = [products[row, place] for row in range(len(products))]
+    return [row.summary() if row.mostly_there else None for row in rows]

@@ -1,0 +1,81 @@
+"""The book's plots. They take arrays and draw: nothing here trains, samples or reads a record.
+
+Each function returns a matplotlib figure, or draws on the axes it is given; `use_style` gives all of them one look.
+`slider` makes a picture that a slider changes, on a static page too.
+"""
+
+from localbias.figures.flow import escape, phases, scales, training
+from localbias.figures.locality import (
+    along_training,
+    by_outcome,
+    estimates,
+    exact_panels,
+    heat_frame,
+    matrices,
+    over_levels,
+    three_targets,
+)
+from localbias.figures.outcomes import (
+    against_chance,
+    outcome_bars,
+    outcome_curves,
+    outcome_ends,
+    outcome_panels,
+    reader_accuracy,
+    sample_grid,
+    scalar_strips,
+    show_signals,
+)
+from localbias.figures.sliders import slider
+from localbias.figures.style import CYCLE, use_style
+from localbias.figures.text import (
+    captioned,
+    escapes,
+    gallery,
+    information,
+    kinds,
+    likeness,
+    setting_ratios,
+)
+from localbias.figures.theory import biases, discs, forces, globes, localities, one_bit, shares
+
+__all__ = [
+    "CYCLE",
+    "against_chance",
+    "along_training",
+    "biases",
+    "by_outcome",
+    "captioned",
+    "discs",
+    "escape",
+    "escapes",
+    "estimates",
+    "exact_panels",
+    "forces",
+    "gallery",
+    "globes",
+    "heat_frame",
+    "information",
+    "kinds",
+    "likeness",
+    "localities",
+    "matrices",
+    "one_bit",
+    "outcome_bars",
+    "outcome_curves",
+    "outcome_ends",
+    "outcome_panels",
+    "over_levels",
+    "phases",
+    "reader_accuracy",
+    "sample_grid",
+    "scalar_strips",
+    "scales",
+    "setting_ratios",
+    "shares",
+    "show_signals",
+    "slider",
+    "three_targets",
+    "training",
+    "use_style",
+]

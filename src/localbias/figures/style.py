@@ -1,0 +1,89 @@
+"""The book's one look: colours, markers, dashes, axes and legends that every figure shares."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+
+from localbias.exact import NAMES
+from localbias.measure import OUTCOMES
+
+# Okabe & Ito's palette, told apart by all common kinds of colour vision.
+GREY, BLACK = "#777777", "#000000"
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY = "#E69F00", "#56B4E9"
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+
+COLOURS = dict(zip(OUTCOMES, (GREY, VERMILION, BLUE, GREEN)))  # of the outcomes
+MARKERS = dict(zip(OUTCOMES, ("s", "o", "^", "D")))
+# Of the exact denoisers: colour and dash. The untrained network is dotted grey, and the band of noise levels
+# where the rule matters is shaded.
+DASHES = ((0, (1, 1.2)), (0, (5, 1.5)), (0, (4, 1.5, 1, 1.5)))
+REFERENCES = dict(zip(NAMES, zip((VERMILION, GREEN, BLUE), DASHES)))
+PHASES = (SKY, PURPLE, BLACK)  # of a network: early, on the way, at the end
+UNTRAINED = dict(color=GREY, linestyle=(0, (1, 2)), linewidth=1.6)
+BAND = dict(color=ORANGE, alpha=0.13, linewidth=0)
+CHANCE_DASH = (0, (4, 3))
+
+
+def use_style() -> None:
+    """The book's look for every figure that follows."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "savefig.facecolor": "white",
+            "font.size": 10,
+            "axes.titlesize": 10.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#e6e6e6",
+            "axes.axisbelow": True,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "lines.markersize": 4.5,
+            "image.cmap": "gray",
+            "axes.prop_cycle": plt.cycler(color=CYCLE),
+        }
+    )
+
+
+def step_axis(axes: Axes, steps: Sequence[int]) -> None:
+    """A logarithmic axis of training steps [M], in thousands where there are as many."""
+    axes.set(xscale="log", xlabel="training step")
+    subs = (1, 2, 5) if steps[-1] < 100 * steps[0] else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
+    axes.xaxis.set_major_formatter(
+        lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+    )
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def percent(axis: Axis) -> None:
+    """Shares from 0 to 1 as percents."""
+    axis.set_major_formatter(PercentFormatter(1, 0))
+
+
+def mean_and_range(
+    axes: Axes, x: Sequence[float], values: np.ndarray, *, colour: str, **look: object
+) -> None:
+    """The mean over the seeds (first axis) as a line, their range as a band."""
+    axes.plot(x, values.mean(0), color=colour, **look)
+    axes.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
+
+
+def outcome_legend(figure: Figure, side: str = "lower") -> None:
+    """The outcomes' colours and markers, below the figure or above it ("upper")."""
+    handles = [
+        plt.Line2D([], [], color=colour, marker=MARKERS[name], linestyle="none", label=name)
+        for name, colour in COLOURS.items()
+    ]
+    figure.legend(handles=handles, loc=f"outside {side} center", ncols=len(handles))

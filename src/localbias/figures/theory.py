@@ -1,0 +1,234 @@
+"""The plots of Section 5 but for training: exact levels, small neurons on the sphere, what holds them on the axis.
+
+A length d has one colour everywhere. The best univariate function and the optimum look as the marginals and the rule
+do in the plots of locality, for that is what they are.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure
+
+from localbias.figures.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    ORANGE,
+    PURPLE,
+    REFERENCES,
+    SKY,
+    VERMILION,
+    percent,
+)
+from localbias.theory import directions
+from localbias.theory.growth import BiasCurves
+from localbias.theory.slices import Disc, Globe
+
+LENGTHS = {3: BLUE, 8: PURPLE, 16: ORANGE, 64: SKY}
+LEVELS = {
+    "linear": ("best linear", PURPLE, (0, (6, 2))),
+    "univariate": ("best univariate", *REFERENCES["marginals"]),
+    "optimum": ("optimum", *REFERENCES["rule"]),
+}
+ENDS = {
+    "best": ("to (±e₁, D*)", BLUE),
+    "axis": ("elsewhere on the axis", SKY),
+    "off": ("off the axis", VERMILION),
+    "dead": ("dies", "#999999"),
+    "unsettled": ("not settled", BLACK),
+}
+# Light greys, so that lines drawn over them can be seen.
+GREYS = ListedColormap(np.repeat(np.linspace(0.99, 0.66, 256)[:, None], 3, 1))
+
+
+def one_bit(gamma: np.ndarray, gaps: Mapping[int, np.ndarray]) -> Figure:
+    """What looking at the other signs saves at each signal-to-noise ratio γ [G], d -> ½ Σ_i gap_i [G]; its areas."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.1))
+    for d, gap in gaps.items():
+        left.plot(gamma, gap, color=LENGTHS[d], label=f"d = {d}")
+        area = np.concatenate([[0], np.cumsum(np.diff(gamma) * (gap[1:] + gap[:-1]) / 2)])
+        right.plot(gamma, area / np.log(2), color=LENGTHS[d])
+    right.axhline(1, color="black", linewidth=1, linestyle=(0, (4, 3)))
+    left.set(ylabel="½ Σ gap of the squared errors", ylim=(0, None))
+    right.set(ylabel="area up to γ, in bits", ylim=(0, 1.08))
+    for axis in (left, right):
+        axis.set(xlabel="signal to noise, γ = ᾱ/(1−ᾱ)", xlim=(0, gamma[-1]))
+    left.legend()
+    return figure
+
+
+def globes(panels: Mapping[str, Globe]) -> Figure:
+    """K/√(1−ᾱ) on slices of the sphere of neurons, and where the flow takes small neurons with a > 0 in them.
+
+    Args:
+        panels: title -> what `slices.globe` returns.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.65 * len(panels), 3.9), squeeze=False)
+    for axis, (title, panel) in zip(axes[0], panels.items()):
+        shown = _globe(axis, panel)
+        axis.set_title(title)
+    figure.colorbar(
+        shown, ax=axes, label="K / √(1−ᾱ)", shrink=0.8, pad=0.02, ticks=np.arange(0, 0.7, 0.1)
+    )
+    _ends_legend(figure, ("best", "axis", "off"))
+    return figure
+
+
+def _globe(axis: Axes, panel: Globe) -> ContourSet:
+    edge = axis.add_patch(plt.Circle((0, 0), 1, fill=False))
+    shown = axis.contourf(panel.line, panel.line, panel.rate, np.linspace(0, 0.65, 14), cmap=GREYS)
+    lines = axis.contour(
+        panel.line, panel.line, panel.rate, shown.levels, colors="#666666", linewidths=0.4
+    )
+    for part in (shown, lines):
+        part.set_clip_path(edge)
+    turn, zero = np.linspace(0, 2 * np.pi, 300), np.zeros(300)
+    meridian, equator = (np.cos(turn), zero, np.sin(turn)), (np.cos(turn), np.sin(turn), zero)
+    for circle, dash in ((meridian, "-"), (equator, ":")):
+        axis.plot(
+            *_in_sight(panel, np.stack(circle, -1)), color="black", linewidth=1.2, linestyle=dash
+        )
+    for path in panel.paths:
+        axis.plot(*_in_sight(panel, path.points), color=ENDS[path.end][1], linewidth=1.1)
+    for top in panel.maxima:
+        marker, size = ("*", 15) if top.end == "best" else ("^", 9)
+        look = dict(color=ENDS[top.end][1], markersize=size, markeredgecolor="white", zorder=5)
+        axis.plot(*(panel.screen @ top.points[0]), marker, **look)
+    for name, place in {"e₁": (1, 0, 0), "b": (0, 0, 1), "v": (0, 1, 0)}.items():
+        axis.annotate(name, panel.screen @ place, xytext=(4, 4), textcoords="offset points")
+    axis.set(xlim=(-1.03, 1.12), ylim=(-1.03, 1.03), aspect="equal")
+    axis.axis("off")
+    return shown
+
+
+def _in_sight(panel: Globe, points: np.ndarray) -> np.ndarray:
+    """Points [k, 3] in the picture's plane [2, k]; NaN for those on the far side."""
+    return np.where((points @ panel.eye > 0)[:, None], points @ panel.screen.T, np.nan).T
+
+
+def discs(panels: Mapping[str, Disc]) -> Figure:
+    """Paths of small neurons from random starts, seen along all axes but w^(1) and b.
+
+    On the rim of the disc a neuron sees x^(1) alone. Solid lines have a > 0, dashed ones a < 0.
+
+    Args:
+        panels: title -> what `slices.disc` returns.
+    """
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(9.3, 9.3 / len(panels) + 0.7), squeeze=False
+    )
+    for axis, (title, panel) in zip(axes[0], panels.items()):
+        for points, end, sign in panel.paths:
+            colour, dash = ENDS[end][1], "-" if sign > 0 else (0, (3, 1.5))
+            axis.plot(*points.T, color=colour, linewidth=1, linestyle=dash)
+            axis.plot(*points[0], ".", color="#444444", markersize=3)
+            if end != "best":
+                axis.plot(*points[-1], "o", color=colour, markersize=5, markeredgecolor="white")
+        axis.add_patch(plt.Circle((0, 0), 1, fill=False))
+        best = np.array([1, panel.bias]) / np.hypot(1, panel.bias)
+        for side in (1, -1):
+            look = dict(color=ENDS["best"][1], markersize=14, markeredgecolor="white", zorder=5)
+            axis.plot(side * best[0], best[1], "*", **look)
+        axis.set(title=title, xlim=(-1.06, 1.06), ylim=(-1.06, 1.06), aspect="equal", xlabel="w⁽¹⁾")
+        axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+    axes[0, 0].set_ylabel("b")
+    _ends_legend(figure, ("best", "axis", "off", "dead"))
+    return figure
+
+
+def shares(levels: Sequence[float], ends: Mapping[int, Sequence[directions.Ends]]) -> Figure:
+    """Where neurons from random starts end, against ᾱ: d -> a row of `Ends` for each level."""
+    figure, axes = plt.subplots(1, len(ends), figsize=(9.2, 2.9), sharey=True, squeeze=False)
+    for axis, (d, found) in zip(axes[0], ends.items()):
+        axis.stackplot(
+            levels, *zip(*found), colors=[colour for _, colour in ENDS.values()], alpha=0.85
+        )
+        axis.set(title=f"d = {d}", xlabel="ᾱ", xlim=(levels[0], levels[-1]), ylim=(0, 1))
+        percent(axis.yaxis)
+    axes[0, 0].set_ylabel("share of neurons")
+    _ends_legend(figure, ("best", "axis", "off", "dead"), linewidth=7)
+    return figure
+
+
+def _ends_legend(figure: Figure, names: Sequence[str], **look) -> None:
+    handles = [
+        plt.Line2D([], [], color=ENDS[name][1], label=ENDS[name][0], **look) for name in names
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(names))
+
+
+def biases(curves: BiasCurves) -> Figure:
+    """All stationary biases on the axis against ᾱ; and K along the axis at a few levels, with its maxima.
+
+    Args:
+        curves: what `growth.bias_curves` returns.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.3))
+    levels, three = curves.levels, np.isfinite(curves.roots).all(1)
+    left.plot(levels, curves.best, color=BLACK, linewidth=2.4, label="D*, the highest maximum")
+    others = ("a second maximum", SKY, (0, (5, 1.5))), ("a minimum between them", "#999999", ":")
+    for k, (label, colour, dash) in enumerate(others):
+        left.plot(levels[three], curves.roots[three, k], color=colour, linestyle=dash, label=label)
+    left.axvline(levels[three.argmax()], color="#bbbbbb", linewidth=0.8, zorder=0)
+    left.set(xlabel="ᾱ", ylabel="bias D = b / w⁽¹⁾", xlim=(levels[0], 1), ylim=(-0.03, None))
+    left.legend(loc="upper left")
+    for (alpha_bar, (rate, tops)), colour in zip(curves.shown.items(), CYCLE):
+        right.plot(curves.grid, rate, color=colour, label=f"ᾱ = {alpha_bar:g}")
+        right.plot(*tops, "o", color=colour)
+    right.set(xlabel="bias D = b / w⁽¹⁾", ylabel="K / √(1−ᾱ) at (e₁, D), scaled to length 1")
+    right.set_xlim(curves.grid[0], curves.grid[-1])
+    right.legend()
+    return figure
+
+
+def forces(strengths: np.ndarray, curves: Mapping[str, np.ndarray]) -> Figure:
+    """The force off the axis on one neuron against how strong a dependence is [S]: what depends -> force [S]."""
+    figure, axis = plt.subplots(figsize=(6.2, 3))
+    for (label, force), colour, dash in zip(
+        curves.items(), CYCLE, ("-", (0, (5, 1.5)), (0, (1, 1.2)))
+    ):
+        axis.plot(strengths, force, color=colour, linestyle=dash, linewidth=2.2, label=label)
+    axis.set(
+        xlabel="Fourier coefficient of the law",
+        xlim=(-1, 1),
+        ylabel="force on the weight of\nanother coordinate",
+    )
+    axis.legend()
+    return figure
+
+
+def localities(
+    levels: np.ndarray,
+    ratios: Mapping[str, Mapping[int, np.ndarray]],
+    paper_levels: Sequence[float],
+) -> Figure:
+    """The optimum's local dependency ratio over √ᾱ [V], a column a target: target -> d -> means and errors [V, 2]."""
+    figure, axes = plt.subplots(1, len(ratios), figsize=(9.2, 3.3), sharey=True, squeeze=False)
+    for axis, (title, by_length) in zip(axes[0], ratios.items()):
+        for level in paper_levels:
+            axis.axvline(level, color="#bbbbbb", linewidth=0.8, zorder=0)
+        axis.axhline(
+            1,
+            color=LEVELS["univariate"][1],
+            linestyle=LEVELS["univariate"][2],
+            label="univariate, any d",
+        )
+        for d, found in by_length.items():
+            mean, error = found.T
+            axis.plot(levels, mean, color=LENGTHS[d], label=f"optimum, d = {d}")
+            axis.fill_between(
+                levels,
+                mean - 2 * error,
+                mean + 2 * error,
+                color=LENGTHS[d],
+                alpha=0.25,
+                linewidth=0,
+            )
+        axis.set(title=title, xlabel="noise level √ᾱ (1 is clean)", xlim=(0, 1), ylim=(0, 1.04))
+    axes[0, 0].set_ylabel("LDR of the optimum")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure

@@ -1,0 +1,10 @@
+"""The local dependency ratio of any function of a batch: measured by vector-Jacobian products.
+
+It needs torch and `localbias.statistics` alone, so that whoever only probes a model of their own needs
+nothing else of the package.
+"""
+
+from localbias.ldr.products import Products, Summary, mean_ratio
+from localbias.ldr.ratio import dependency, local_dependency_ratio, saliency
+
+__all__ = ["Products", "Summary", "dependency", "local_dependency_ratio", "mean_ratio", "saliency"]

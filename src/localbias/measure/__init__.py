@@ -1,0 +1,28 @@
+"""What a run measures: what came out, and how locally it was made.
+
+Here lives what looks at samples and at networks and gives numbers; nothing here trains, and nothing draws.
+"""
+
+from localbias.measure.locality import Probe, Probing, smallest_integer
+from localbias.measure.outcome import (
+    OUTCOMES,
+    Outcomes,
+    chance,
+    classify,
+    escape,
+    readable_share,
+    tally,
+)
+
+__all__ = [
+    "OUTCOMES",
+    "Outcomes",
+    "Probe",
+    "Probing",
+    "chance",
+    "classify",
+    "escape",
+    "readable_share",
+    "smallest_integer",
+    "tally",
+]

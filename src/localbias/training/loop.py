@@ -1,0 +1,117 @@
+"""The training loop: a generator that yields its state after every step.
+
+Nothing is called back: whoever iterates samples, probes, draws and saves when they like.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from localbias.diffusion import Denoiser
+from localbias.seeds import random_generator
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: Adam on the mean squared error of the denoiser's target, every noise level alike.
+
+    With the target "noise" that is the paper's loss, E‖ε − ε̂‖² (§3.1).
+
+    steps   optimizer steps; batch signals in each
+    rate    Adam's learning rate (the paper's is 8e-5), reached linearly over `warmup` steps
+    decay   "constant", or "linear" to zero at the last step
+    ema     decay of the average of the weights, 0 for none; samples are then drawn from the average
+    clip    largest norm of the gradient, None for no limit
+    """
+
+    steps: int
+    batch: int = 128
+    rate: float = 1e-3
+    warmup: int = 0
+    decay: str = "constant"
+    ema: float = 0.0
+    clip: float | None = None
+
+    def __post_init__(self):
+        if self.decay not in ("constant", "linear"):
+            raise ValueError(f"decay={self.decay!r}; allowed: constant, linear")
+        for name, allowed, what in (
+            ("steps", self.steps >= 1, "at least 1"),
+            ("batch", self.batch >= 1, "at least 1"),
+            ("rate", self.rate > 0, "above 0"),
+            ("warmup", 0 <= self.warmup <= self.steps, "0 to steps"),
+            ("ema", 0 <= self.ema < 1, "0 to below 1"),
+            ("clip", self.clip is None or self.clip > 0, "above 0, or None"),
+        ):
+            if not allowed:
+                raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of the step that follows `step` finished ones."""
+        warm = min(1.0, (step + 1) / (self.warmup + 1))
+        return self.rate * warm * (1 - step / self.steps if self.decay == "linear" else 1)
+
+
+@dataclass
+class State:
+    """Where a training stands after `step` steps.
+
+    denoiser  the network being trained;  average  its averaged copy (the same object where ema = 0)
+    loss      the last batch's mean squared error of the denoiser's target
+    """
+
+    denoiser: Denoiser
+    average: Denoiser
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    loss: float = float("nan")
+
+    @classmethod
+    def fresh(cls, denoiser: Denoiser, config: Training) -> "State":
+        average = copy.deepcopy(denoiser).requires_grad_(False) if config.ema else denoiser
+        optimizer = torch.optim.Adam(denoiser.parameters(), lr=config.rate, fused=True)
+        return cls(denoiser, average, optimizer)
+
+
+def train(
+    state: State, config: Training, draw: Callable[[torch.Generator, int], Tensor], seed: int
+) -> Iterator[State]:
+    """Train from `state` to the end, yielding it after each step.
+
+    draw(generator, n) gives n training signals [n, *shape]. Signals, noise levels and noise of a step come from
+    (seed, step) alone, on the CPU, so that neither the device nor an interruption changes them.
+    FloatingPointError if the loss is no longer finite.
+    """
+    denoiser, optimizer = state.denoiser, state.optimizer
+    schedule, device = denoiser.schedule, next(denoiser.parameters()).device
+    while state.step < config.steps:
+        generator = random_generator("batch", seed, state.step)
+        x0 = draw(generator, config.batch)
+        t = torch.randint(schedule.steps, (len(x0),), generator=generator).to(device)
+        noise = torch.randn(x0.shape, generator=generator).to(device)
+        x_t = schedule.add_noise(x0.to(device), noise, t)
+        target = schedule.convert(noise, x_t, t, "noise", denoiser.target)
+        loss = (denoiser(x_t, t) - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        if config.clip is not None:
+            torch.nn.utils.clip_grad_norm_(denoiser.parameters(), config.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate_at(state.step)
+        optimizer.step()
+        state.step += 1
+        if config.ema:
+            # the average starts as the newest weights, so that it forgets the initial ones
+            keep = min(config.ema, state.step / (10 + state.step))
+            with torch.no_grad():
+                for averaged, weight in zip(state.average.parameters(), denoiser.parameters()):
+                    averaged.lerp_(weight, 1 - keep)
+        state.loss = loss.item()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {state.loss} at step {state.step}: lower rate={config.rate} or set clip"
+            )
+        yield state

@@ -1,0 +1,110 @@
+"""Figures show the numbers they are given, in the book's colours, and say what their axes are."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from localbias import figures
+from localbias.figures.style import COLOURS
+from localbias.measure import OUTCOMES
+from localbias.statistics import wilson
+
+STEPS = [10, 100, 1000]
+COUNTS = np.array(
+    [[[8, 1, 1, 0], [2, 5, 2, 1], [0, 4, 5, 1]], [[9, 1, 0, 0], [1, 5, 3, 1], [0, 2, 7, 1]]]
+)
+CHANCE = [0, 0.5, 0.3, 0.2]
+
+
+@pytest.fixture(autouse=True)
+def fresh_figures():
+    with plt.rc_context():
+        figures.use_style()
+        yield
+    plt.close("all")
+
+
+def test_curves_are_means_over_seeds_with_chance_dashed():
+    axes = plt.subplot()
+    figures.outcome_curves(axes, STEPS, COUNTS, CHANCE)
+    lines = {line.get_label(): line for line in axes.lines}
+    for k, name in enumerate(OUTCOMES):
+        np.testing.assert_allclose(lines[name].get_ydata(), COUNTS[..., k].mean(0) / 10)
+        assert to_hex(lines[name].get_color()).upper() == COLOURS[name]
+    dashed = [line.get_ydata()[0] for line in axes.lines if line.get_label() not in OUTCOMES]
+    assert dashed == CHANCE[1:]
+    assert axes.get_xlabel() and axes.get_ylabel()
+
+
+def test_a_single_seed_has_wilson_bands_and_several_their_range():
+    for counts, bounds in (
+        (COUNTS[:1], [b[0] for b in map(np.asarray, wilson(COUNTS[:1], 10))]),
+        (COUNTS, (COUNTS.min(0) / 10, COUNTS.max(0) / 10)),
+    ):
+        axes = plt.figure().subplots()
+        figures.outcome_curves(axes, STEPS, counts)
+        for k, band in enumerate(axes.collections):
+            heights = band.get_paths()[0].vertices[:, 1]
+            assert heights.min() == pytest.approx(bounds[0][:, k].min())
+            assert heights.max() == pytest.approx(bounds[1][:, k].max())
+
+
+def test_bars_stack_to_one():
+    axes = plt.subplot()
+    figures.outcome_bars(axes, {"rule": np.array([0, 1, 2, 1]), "train": np.array([0, 0, 4, 0])})
+    tops = {}
+    for bar in axes.patches:
+        tops[bar.get_x()] = max(tops.get(bar.get_x(), 0), bar.get_y() + bar.get_height())
+    assert list(tops.values()) == pytest.approx([1, 1])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["rule", "train"]
+
+
+def test_samples_are_framed_in_the_colour_of_their_outcome():
+    samples = np.zeros((2, 3, 1, 4, 8), np.uint8)
+    figure = figures.sample_grid(
+        samples, np.array([[0, 1, 2], [3, 2, 1]]), ["early", "late"], shown=3
+    )
+    frames = [to_hex(axes.spines["left"].get_edgecolor()).upper() for axes in figure.axes]
+    assert frames == [COLOURS[OUTCOMES[k]] for k in (0, 1, 2, 3, 2, 1)]
+
+
+def test_panels_have_one_legend_with_every_outcome_and_chance():
+    panel = {"steps": STEPS, "counts": COUNTS, "chance": CHANCE}
+    figure = figures.outcome_panels(
+        {"a": panel, "b": panel, "c": panel}, dict.fromkeys("abc", {"rule": COUNTS[0, 0]})
+    )
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [*OUTCOMES, "chance"]
+    assert [
+        axes.get_title("left") for axes in figure.axes if axes.get_title("left") in ("a", "b", "c")
+    ] == ["a", "b", "c"]
+
+
+def test_against_chance_counts_readable_samples_only():
+    ends = {
+        "a": (np.array([[50, 25, 15, 10], [0, 50, 30, 20]]), CHANCE),
+        "unread": (np.array([[9, 0, 0, 0]]), CHANCE),
+    }
+    valid, unseen = figures.against_chance(ends).axes
+    for axes, mean, level in ((valid, 0.5, 0.5), (unseen, 0.2, 0.2)):
+        points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+        chances = [line.get_xdata()[0] for line in axes.lines if line.get_label() == "chance"]
+        assert points == pytest.approx([mean, np.nan], nan_ok=True) and chances == pytest.approx(
+            [level, level]
+        )
+
+
+def test_strips_mark_the_samples_that_they_show():
+    figure = figures.scalar_strips(
+        np.zeros((1, 3, 8), np.uint8), np.array([[3, 0, 1, 2, 2, 2]]), ["end"]
+    )
+    marks = [to_hex(line.get_color()).upper() for line in figure.axes[0].lines]
+    assert marks == [COLOURS[OUTCOMES[k]] for k in (3, 0, 1)]
+
+
+def test_ends_pool_the_seeds():
+    counts = np.array([[1, 2, 3, 4], [1, 0, 5, 4]])
+    (axis,) = figures.outcome_ends({"|I|": {"2": counts}}).axes
+    np.testing.assert_allclose([bar.get_height() for bar in axis.patches], counts.sum(0) / 20)
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["2"]

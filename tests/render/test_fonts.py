@@ -1,0 +1,96 @@
+"""Text as pixels: what is drawn lies where it was asked for, at the size that was asked for."""
+
+import pytest
+import torch
+
+from localbias.render.fonts import draw, extent, face, filling, ink
+
+FACES = ("mono", "sans", "kai")
+
+TEXTS = {"mono": "agM'", "sans": "jumping", "kai": "\u7684"}
+
+
+def inked(signal: torch.Tensor) -> tuple[int, int, int, int]:
+    """First and last row, first and last column that hold any ink."""
+    rows, columns = ((signal > -1).any(axis).nonzero()[:, 0].tolist() for axis in (1, 0))
+    return rows[0], rows[-1], columns[0], columns[-1]
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_ink_lies_where_it_was_measured(name):
+    text, size, (x, y) = TEXTS[name], 20.0, (60.0, 30.0)
+    left, top, right, bottom = (20 * side for side in ink(text, name))
+    signal = draw(text, name, size, (x, y), 48, 120)
+    assert signal.shape == (48, 120) and signal.dtype == torch.float32
+    assert signal.min() == -1 and 0.5 < signal.max() <= 1
+    first_row, last_row, first_column, last_column = inked(signal)
+    for found, truth in (
+        (first_row, y + top),
+        (last_row + 1, y + bottom),
+        (first_column, x + left),
+        (last_column + 1, x + right),
+    ):
+        assert abs(found - truth) <= 1.2  # a pixel of the grid and a fine one of hinting
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_twice_the_size_is_four_times_the_ink(name):
+    small, large = (
+        (draw(TEXTS[name], name, size, (80, 60), 80, 160) + 1).sum().item() / 2
+        for size in (16.0, 32.0)
+    )
+    assert large / small == pytest.approx(4, rel=0.04)
+
+
+def test_whole_pixels_move_the_picture_and_nothing_else():
+    here = draw("quay", "sans", 12.5, (30, 20), 40, 60)
+    there = draw("quay", "sans", 12.5, (33, 18), 40, 60)
+    assert torch.equal(here.roll((-2, 3), (0, 1)), there)
+    assert not torch.equal(
+        draw("quay", "sans", 12.5, (30.5, 20), 40, 60), here
+    )  # nor are fractions lost
+
+
+def test_extent_holds_every_text():
+    texts = ("a", "gap", "it's", "I")
+    boxes = torch.tensor([ink(text, "sans") for text in texts])
+    left, top, right, bottom = extent(texts, "sans")
+    assert [left, top, right, bottom] == pytest.approx(
+        [*boxes.amin(0)[:2].tolist(), *boxes.amax(0)[2:].tolist()]
+    )
+    assert (left, right) == pytest.approx((ink("it's", "sans")[0], ink("it's", "sans")[2]), abs=0.5)
+    assert top < 0 < bottom and left < 0 < right  # "g" and "p" go below the baseline
+
+
+def test_the_middle_is_that_of_the_advance():
+    left, top, right, bottom = ink("I", "sans")
+    assert left == pytest.approx(-right, abs=0.02) and bottom == pytest.approx(0, abs=0.01)
+    assert top == pytest.approx(-0.73, abs=0.02)  # DejaVu's capitals: 1493 units of 2048
+    left, top, right, _ = ink("-", "sans")
+    assert left == pytest.approx(-right, abs=0.02) and top < 0
+
+
+@pytest.mark.parametrize("height, width", [(8, 4), (16, 16), (32, 8), (64, 64)])
+@pytest.mark.parametrize("character", ["(", ")", "a", "M", "g", "Q", "_"])
+def test_filling_is_as_large_as_fits_and_centred(character, height, width):
+    rim = max(1, round(min(height, width) / 10))
+    first_row, last_row, first_column, last_column = inked(filling(character, height, width))
+    margins = first_row, height - 1 - last_row, first_column, width - 1 - last_column
+    assert min(margins) >= rim - 1
+    assert min(margins) <= rim + 1  # in the tighter direction
+    assert abs(margins[0] - margins[1]) <= 1 and abs(margins[2] - margins[3]) <= 1
+
+
+def test_a_blank_is_background():
+    assert torch.equal(filling(" ", 8, 5), torch.full((8, 5), -1.0))
+
+
+def test_faces_are_kept_and_others_unknown():
+    assert face("mono", 12.5) is face("mono", 12.5)
+    assert [face(name, 100).getname()[0] for name in FACES] == [
+        "DejaVu Sans Mono",
+        "DejaVu Sans",
+        "Companion Kai 3000",
+    ]
+    with pytest.raises(KeyError, match="serif"):
+        face("serif", 12)
