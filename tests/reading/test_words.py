@@ -9,7 +9,7 @@ from localbias import assets
 from localbias.grammar import Lexicon
 from localbias.reading import words
 from localbias.reading.tesseract import misspell
-from localbias.reading.words import KINDS, classify, edit_distance, english, nearest
+from localbias.reading.words import KINDS, classify, english, nearest
 
 TRAINED = ("people", "Congress", "n't", "it")
 
@@ -66,20 +66,17 @@ def within(text: str, edits: int, alphabet: str) -> set[str]:
     return found
 
 
-def test_edit_distance_by_searching():
+def distance(one, other):
+    return nearest(one, [other])[1]
+
+
+def test_the_distance_by_searching():
     start, previous = "abba", set()
     for edits in range(4):
         reached = within(start, edits, "ab")
         for text in reached - previous:
-            assert edit_distance(start, text) == edit_distance(text, start) == edits
+            assert distance(start, text) == distance(text, start) == edits
         previous = reached
-
-
-def test_edit_distance_of_words():
-    assert edit_distance("kitten", "sitting") == 3 and edit_distance("", "word") == 4
-    assert edit_distance("from", "form") == 2 and edit_distance("It", "it") == 1
-    for a, b in zip(assets.words()[::7], misspell(assets.words()[::7])):
-        assert edit_distance(a, b) == 1 and edit_distance(a, a) == 0
 
 
 def test_nearest_words():
