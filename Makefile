@@ -9,11 +9,12 @@ PACKAGES := $(VENDOR)/node_modules
 SCRIPTS := $(VENDOR)/static
 HTML_MANAGER := @jupyter-widgets/html-manager/dist
 
-.PHONY: help environment scripts book test lock clean
+.PHONY: help environment scripts book lint test lock clean
 
 help:
 	@echo "make book   set up .venv, run the stale chapters, build the site (book/_build/html/index.html)"
 	@echo "make test   set up .venv, run the tests and execute the committed chapters again"
+	@echo "make lint   set up .venv, hold the code to its style, its types and the floors of the house"
 	@echo "make lock   resolve constraints.txt anew from pyproject.toml"
 	@echo "make clean  remove the site and what was fetched for it"
 	@echo "PYTHON=python3.12 make book   chooses the Python of .venv"
@@ -38,8 +39,15 @@ book: $(INSTALLED) scripts
 	$(BIN)/localbias notebooks
 	$(BIN)/jupyter-book build book/
 
+# A worker a core; the tests of a file, and the cells of a chapter, stay on one worker. PYTEST adds options.
 test: $(INSTALLED) scripts
-	$(BIN)/python -m pytest --nbval
+	$(BIN)/python -m pytest --nbval -n logical --dist loadfile $(PYTEST)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # Of 43 MB the pages load three scripts and their fonts. The bundle of html-manager holds the packages that it needs, so
 # package-lock.json does without them: whoever changes a version takes its "dependencies" and what they bring out again.

@@ -1,6 +1,7 @@
-"""The local dependency ratio against the Jacobians of torch, on one network and region: time, memory, error.
+"""The local dependency ratio against the Jacobians of torch: time, memory, error.
 
-`python benchmarks/ldr.py --help`; the README beside this file says what the tables compare and how to read them.
+`python benchmarks/ldr.py --help`; the README beside this file says what the tables compare and how
+to read them.
 """
 
 import ctypes
@@ -38,7 +39,7 @@ LOOP, OURS = "plain loop of VJPs", "local_dependency_ratio"
 
 
 class Job(NamedTuple):
-    """One measurement: exact by `method` at the first sample, or ours at `samples` with `probes` if they are given."""
+    """One measurement: exact by `method` at the first sample, or ours at `samples`, `probes`."""
 
     network: str
     size: int
@@ -59,7 +60,7 @@ class Run(NamedTuple):
 
 
 def denoiser(kind: str, size: int) -> nn.Module:
-    """An untrained network whose outputs listen to all inputs: what starts at zero is drawn, attention sharpened."""
+    """An untrained network whose outputs depend on all inputs: zeros drawn, attention sharpened."""
     torch.manual_seed(0)
     network = networks.make(kind, (1, size, size), **NETWORKS[kind])
     for layer in network.modules():
@@ -166,7 +167,7 @@ def peak() -> int:
 
 
 def forget() -> None:
-    """Give back what importing and warming up have freed, and let the peak start from here, where the system can."""
+    """Give back what importing has freed, and let the peak start from here where it can."""
     with suppress(AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):
@@ -204,7 +205,7 @@ def measure(job: Job) -> Run:
 
 
 class Bench:
-    """Runs each job in a fresh process, forked from this one, which imports torch and computes nothing with it."""
+    """Runs each job in a fresh process, forked from one that has only imported torch."""
 
     def __init__(self, jobs: int):
         import torch._dynamo  # noqa: F401  torch.func imports it at its first use: once here, not in every process
@@ -213,7 +214,7 @@ class Bench:
         self.bar = tqdm(total=jobs, file=sys.stderr)
 
     def __call__(self, job: Job) -> Run:
-        """EOFError where the process failed, and said so on stderr, or was killed: most likely for want of memory."""
+        """EOFError where the process failed or was killed, most likely for want of memory."""
         self.bar.set_description(
             f"{job.network} {job.method}" + f", {job.probes} probes" * (job.probes is not None)
         )
@@ -241,7 +242,8 @@ def exact_table(bench: Bench, plain: Job, methods: list[str], repeats: int) -> l
                 failed.add(name)
     yardstick = min(run.seconds for run in runs[LOOP])
     rows = [
-        f"| exact, one sample | {clock(plain)}, s | of the loop's | peak memory, MB | largest error |",
+        f"| exact, one sample | {clock(plain)}, s | of the loop's "
+        "| peak memory, MB | largest error |",
         "|:--|--:|--:|--:|--:|",
     ]
     for name, found in runs.items():
@@ -251,7 +253,8 @@ def exact_table(bench: Bench, plain: Job, methods: list[str], repeats: int) -> l
         seconds, memory = min(run.seconds for run in found), max(run.memory for run in found)
         error = max(worst(run.result, truth) for run in found)
         rows.append(
-            f"| {name} | {seconds:.3g} | {seconds / yardstick:.2f} | {memory / 1e6:.1f} | {error:.0e} |"
+            f"| {name} | {seconds:.3g} | {seconds / yardstick:.2f} "
+            f"| {memory / 1e6:.1f} | {error:.0e} |"
         )
     rows += ["", f"The sample's ratio is {truth[0] / truth[1]:.4f}."]
     rows += [
@@ -294,14 +297,15 @@ def estimator_table(
         )
     rows += [
         "",
-        f"{samples} samples, {TOGETHER[plain.network]} at a time; exact and errors over {exact_samples} of "
-        f"them, whose mean ratio is {fmean(truth):.4f}.",
+        f"{samples} samples, {TOGETHER[plain.network]} at a time; exact and errors over "
+        f"{exact_samples} of them, whose mean ratio is {fmean(truth):.4f}.",
     ]
     if len(set(probes)) > 1:
         slope, base = linear_regression(probes, times)
         off = max(abs(base + slope * n - s) / s for n, s in zip(probes, times))
         rows.append(
-            f"A sample takes {base * 1e3:.3g} ms + {slope * 1e3:.3g} ms a probe, to within {off:.0%}."
+            f"A sample takes {base * 1e3:.3g} ms + {slope * 1e3:.3g} ms a probe, "
+            f"to within {off:.0%}."
         )
     return rows
 
@@ -354,7 +358,7 @@ def main(
     ] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the tables there.")] = None,
 ):
-    """Time, memory and error of the local dependency ratio beside torch's Jacobians: markdown tables."""
+    """Time, memory and error of the ratio beside torch's Jacobians: Markdown tables."""
     if unknown := [name for name in network if name not in NETWORKS]:
         raise typer.BadParameter(f"network {unknown[0]!r}; known: {', '.join(NETWORKS)}")
     if size < 16 or size % 16:

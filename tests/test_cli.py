@@ -63,7 +63,9 @@ def test_run_stores_records_and_prints_their_hash(call, folder):
 
 def test_a_pattern_runs_what_it_matches_in_that_tier(call, monkeypatch):
     made = []
-    monkeypatch.setattr(engine, "run", lambda experiment, *_, **__: made.append(experiment) or Stored)
+    monkeypatch.setattr(
+        engine, "run", lambda experiment, *_, **__: made.append(experiment) or Stored
+    )
     assert (
         call("run", "quarter-*-50", "parity-8-*", "quarter-unet-*", "--tier", "paper", "--seed", 1)[
             0
@@ -94,7 +96,7 @@ class Stored:
         (["*", "--tier", "huge"], "localbias: unknown tier 'huge'"),
         ([NAME, "--tier", "paper"], f"localbias: experiment '{NAME}' has no tier 'paper'"),
         (["parity-*-mlp", "--tier", "paper"], "localbias: .*paper"),
-        ([NAME, "--tier", "smoke", "--seed", "-1"], "localbias: seed=-1"),
+        ([NAME, "--tier", "smoke", "--seed", "-1"], r"localbias: experiment\.seed=-1"),
     ],
 )
 def test_what_is_unknown_is_named_and_nothing_run(command, arguments, message, call, folder):

@@ -1,7 +1,10 @@
 """The several places that say what to install agree."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -58,3 +61,24 @@ def test_constraints_pin_what_pyproject_asks_for():
 
 def test_constraints_name_no_place_of_one_machine():
     assert all(pin.url is None for pin in LOCKED)
+
+
+def test_the_workflow_is_one_and_tests_the_versions_that_are_promised():
+    workflow = ROOT / ".github/workflows/ci.yml"
+    command = [
+        Path(sys.executable).with_name("check-jsonschema"),
+        "--builtin-schema",
+        "vendor.github-workflows",
+    ]
+    checked = subprocess.run([*command, workflow], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+    tested = set(jobs["test"]["strategy"]["matrix"]["python-version"])
+    promised = {text.rpartition(" ")[2] for text in PROJECT["classifiers"] if ":: 3." in text}
+    assert tested == promised and f">={min(tested)}" == PROJECT["requires-python"]
+    assert set(jobs["publish"]["needs"]) <= set(jobs)
+
+
+def test_the_readme_names_both_ways_to_test():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "`pytest --nbval`" in readme and "make test" in readme and "make lint" in readme

@@ -1,4 +1,4 @@
-"""`localbias`: list the experiments, run them, draw figures, bring chapters up to date, verify records."""
+"""`localbias`: list experiments, run and verify them, draw figures, bring chapters up to date."""
 
 import sys
 from fnmatch import fnmatch
@@ -45,7 +45,7 @@ def run_experiments(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Run experiments that have no record yet; an interrupted run goes on from its last checkpoint."""
+    """Run experiments without a record; an interrupted run goes on from its checkpoint."""
     from localbias.experiments import catalogue
     from localbias.training import use_threads
 
@@ -64,7 +64,7 @@ def verify(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Train again from nothing and compare with the stored records; exit status 1 where one differs."""
+    """Train again from nothing and compare with the records; status 1 where one differs."""
     import tempfile
 
     from localbias.experiments import catalogue, compare, find
@@ -135,7 +135,7 @@ def notebooks(
 
 
 def _chosen(names: list[str], tier: str) -> list[str]:
-    """The experiments that names and patterns mean, of those that have the tier; what is named plainly must have it."""
+    """The experiments that names and patterns mean; a pattern means those that have the tier."""
     from localbias.experiments import TIERS, catalogue
 
     if tier not in TIERS:

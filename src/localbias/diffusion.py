@@ -1,29 +1,52 @@
 """Gaussian diffusion: schedules, noising, the three targets and their conversion, and sampling.
 
-The notation is the paper's (§3.1, Eq. 3) with ᾱ_t throughout: x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε for t = 0 … T−1, ᾱ_t falling.
+The notation is the paper's (§3.1, Eq. 3) with ᾱ_t throughout: x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε for
+t = 0 … T−1, ᾱ_t falling. Given x_t each of three quantities determines the others: the noise ε, the
+signal x_0, and v = √ᾱ ε − √(1−ᾱ) x_0. A network may predict any of them.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from localbias.checks import require
+
 TARGETS = ("noise", "x0", "v")
 SCHEDULES = ("linear", "cosine", "sigmoid")
+
+
+class DenoiserLike(Protocol):
+    """What is called as a denoiser: a `Denoiser`, an exact one, or a model of one's own."""
+
+    @property
+    def target(self) -> str:
+        """What is predicted: "noise", "x0" or "v"."""
+
+    def __call__(self, x_t: Tensor, t: Tensor | int, /) -> Tensor:
+        """The prediction `[B, *shape]` at x_t `[B, *shape]` and t, int [B] or a scalar."""
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How much noise each of T steps carries.
 
-    kind      "linear": β from beta_start to beta_end (Ho et al. 2020; the paper doesn't name its schedule)
-              "cosine": ᾱ a squared cosine (Nichol & Dhariwal 2021)
-              "sigmoid": ᾱ a falling sigmoid from −3 to 3 (Jabri et al. 2022)
-    steps     T
+    Attributes:
+        kind: "linear": β from `beta_start` to `beta_end` (Ho et al. 2020; the paper doesn't name
+            its schedule); "cosine": ᾱ a squared cosine (Nichol & Dhariwal 2021); "sigmoid": ᾱ a
+            falling sigmoid from −3 to 3 (Jabri et al. 2022).
+        steps: T, at least 2.
+        beta_start: the first β of a linear schedule.
+        beta_end: its last.
+
+    Raises:
+        ValueError: for an unknown kind and for values out of range.
     """
 
     kind: str = "linear"
@@ -32,10 +55,8 @@ class Schedule:
     beta_end: float = 0.02
 
     def __post_init__(self):
-        if self.kind not in SCHEDULES:
-            raise ValueError(f"unknown schedule {self.kind!r}; known: {', '.join(SCHEDULES)}")
-        if self.steps < 2:
-            raise ValueError(f"schedule of steps={self.steps}; at least 2")
+        require(self, "kind", self.kind in SCHEDULES, ", ".join(SCHEDULES))
+        require(self, "steps", self.steps >= 2, "at least 2")
         if not 0 < self.beta_start <= self.beta_end < 1:
             raise ValueError(
                 f"β from {self.beta_start} to {self.beta_end}; must rise inside (0, 1)"
@@ -52,49 +73,84 @@ class Schedule:
                 level = ((time + 0.008) / 1.008 * math.pi / 2).cos() ** 2
             else:
                 level = (3 - 6 * time).sigmoid() - torch.tensor(-3.0, dtype=torch.float64).sigmoid()
-            betas = (1 - level[1:] / level[:-1]).clamp(
-                max=0.999
-            )  # the last steps would remove everything
+            # Without this bound the last steps would remove the whole signal.
+            betas = (1 - level[1:] / level[:-1]).clamp(max=0.999)
         return (1 - betas).cumprod(0)
 
     def index(self, *, sqrt_alpha_bar: float) -> int:
-        """The step t whose √ᾱ_t is nearest: the paper names its noise levels so (§4.3)."""
+        """The step t whose √ᾱ_t is nearest; the paper names its noise levels by √ᾱ (§4.3)."""
         if not 0 < sqrt_alpha_bar < 1:
             raise ValueError(f"sqrt_alpha_bar={sqrt_alpha_bar}; must lie inside (0, 1)")
         return int((self.alpha_bar.sqrt() - sqrt_alpha_bar).abs().argmin())
 
     def scales(self, t: Tensor | int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """√ᾱ_t and √(1−ᾱ_t), in the dtype and on the device of `like` [B, …], shaped to multiply it."""
+        """√ᾱ_t and √(1−ᾱ_t), to be multiplied with a batch.
+
+        Args:
+            t: int [B] or a scalar.
+            like: [B, ...], whose dtype and device they get.
+
+        Returns:
+            Two tensors of as many axes as `like`, of length 1 but for the first.
+        """
         t = torch.as_tensor(t, device=like.device)
         alpha_bar = self._alpha_bar_on(like.device)[t].reshape(-1, *[1] * (like.ndim - 1))
         return alpha_bar.sqrt().to(like.dtype), (1 - alpha_bar).sqrt().to(like.dtype)
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor | int) -> Tensor:
-        """x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (Eq. 3): x0 and noise [B, …], t int [B] or a scalar."""
+        """x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (Eq. 3): x0 and noise [B, ...], t int [B] or a scalar."""
         signal, spread = self.scales(t, x0)
         return signal * x0 + spread * noise
 
     def convert(
         self, prediction: Tensor, x_t: Tensor, t: Tensor | int, source: str, target: str
     ) -> Tensor:
-        """A prediction of `source` as one of `target`, each of "noise" (ε), "x0" or "v" = √ᾱ ε − √(1−ᾱ) x_0."""
+        """A prediction of one quantity as that of another.
+
+        Args:
+            prediction: `[B, *shape]`, of `source`.
+            x_t: `[B, *shape]`, the noised signals.
+            t: int [B] or a scalar.
+            source: what it predicts: "noise", "x0" or "v".
+            target: which of these it is converted to.
+
+        Returns:
+            `[B, *shape]`, the prediction of `target`.
+
+        Raises:
+            ValueError: for an unknown quantity.
+        """
         slope, shift = _affine(*self.scales(t, x_t), source, target)
         return prediction if source == target else shift * x_t + slope * prediction
 
-    def affine(self, t: Tensor | int, source: str, target: str) -> tuple[Tensor, Tensor]:
-        """slope and shift of target = slope·source + shift·x_t, float64 of t's shape.
+    def affine(
+        self, t: Tensor | np.ndarray | int, source: str, target: str
+    ) -> tuple[Tensor, Tensor]:
+        """Slope and shift of target = slope·source + shift·x_t.
 
-        Given x_t each of the three quantities determines the others, so the Jacobian of a prediction read as another
-        target is shift·I + slope·J (`Products.converted`). ValueError for an unknown target.
+        So if J is the Jacobian of a prediction of `source`, that of the prediction read as `target`
+        is shift·I + slope·J (`Products.converted`).
+
+        Args:
+            t: steps of any shape.
+            source: what is predicted: "noise", "x0" or "v".
+            target: which of these it is converted to.
+
+        Returns:
+            Slope and shift, float64 of the shape of t.
+
+        Raises:
+            ValueError: for an unknown quantity.
         """
         alpha_bar = self.alpha_bar[torch.as_tensor(t).cpu()]
         return _affine(alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), source, target)
 
-    def predict(self, denoiser: Callable, x_t: Tensor, t: Tensor | int, target: str) -> Tensor:
-        """What a denoiser says at (x_t, t), as a prediction of `target`."""
+    def predict(self, denoiser: DenoiserLike, x_t: Tensor, t: Tensor | int, target: str) -> Tensor:
+        """A denoiser's prediction at (x_t, t), converted to one of `target`: `[B, *shape]`."""
         return self.convert(denoiser(x_t, t), x_t, t, denoiser.target, target)
 
     def _alpha_bar_on(self, device: torch.device) -> Tensor:
+        """ᾱ on a device, copied there once."""
         cache = self.__dict__.setdefault("_by_device", {})
         if device not in cache:
             cache[device] = self.alpha_bar.to(device)
@@ -119,10 +175,15 @@ def _affine(c: Tensor, s: Tensor, source: str, target: str) -> tuple[Tensor, Ten
 class Denoiser(nn.Module):
     """A network whose output is read as one quantity and handed on as a prediction of another.
 
-    network  maps (x [B, *shape], t int [B]) to [B, *shape]
-    reads    what the network's output is taken for: "noise" or "v" (or "x0")
-    target   what the denoiser predicts. The paper's loss compares noise (§3.1), whatever the output is read as:
-             ‖ε − ε̂‖² = ᾱ ‖v − v̂‖².
+    Attributes:
+        network: maps x `[B, *shape]` and t int [B] to `[B, *shape]`.
+        schedule: whose steps t are.
+        reads: what the network's output is read as: "noise", "x0" or "v".
+        target: what the denoiser predicts. The paper's loss compares noise (§3.1), whatever the
+            output is read as: ‖ε − ε̂‖² = ᾱ ‖v − v̂‖².
+
+    Raises:
+        ValueError: for an unknown quantity.
     """
 
     def __init__(
@@ -135,12 +196,19 @@ class Denoiser(nn.Module):
         self.network, self.schedule, self.reads, self.target = network, schedule, reads, target
 
     def forward(self, x_t: Tensor, t: Tensor | int) -> Tensor:
+        """The prediction of `target` at x_t `[B, *shape]` and t, int [B] or a scalar."""
         t = torch.as_tensor(t, device=x_t.device).expand(len(x_t))
         return self.schedule.convert(self.network(x_t, t), x_t, t, self.reads, self.target)
 
 
 class Reverse(NamedTuple):
-    """One step of sampling: the state x_t [B, *shape] at step t and the x̂0 [B, *shape] predicted from it."""
+    """One step of sampling.
+
+    Attributes:
+        t: the step.
+        x_t: `[B, *shape]`, the state there.
+        x0: `[B, *shape]`, the x̂0 that is predicted from it.
+    """
 
     t: int
     x_t: Tensor
@@ -148,7 +216,7 @@ class Reverse(NamedTuple):
 
 
 def ddim(
-    denoiser: Callable,
+    denoiser: DenoiserLike,
     schedule: Schedule,
     x_T: Tensor,
     steps: int | None = None,
@@ -156,11 +224,23 @@ def ddim(
     clamp: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[Reverse]:
-    """DDIM sampling (Song et al. 2021, Eq. 12) from noise x_T [B, *shape]; the last x̂0 yielded is the sample.
+    """DDIM sampling (Song et al. 2021, Eq. 12); the last x̂0 yielded is the sample.
 
-    steps  how many of the schedule's T steps are visited, evenly spaced and both ends among them; None is all
-    eta    0 is deterministic, 1 is ancestral
-    clamp  x̂0 is clipped to [−clamp, clamp] and ε̂ recomputed from it; None leaves both alone
+    Args:
+        denoiser: what is sampled from.
+        schedule: the noise.
+        x_T: `[B, *shape]`, the noise to begin with.
+        steps: how many of the schedule's T steps are visited, evenly spaced and both ends among
+            them; None is all.
+        eta: 0 is deterministic, 1 is ancestral.
+        clamp: x̂0 is clipped to [−clamp, clamp] and ε̂ recomputed from it; None leaves both alone.
+        generator: of the noise that is added where eta is above 0.
+
+    Yields:
+        Each visited step, from the noisiest on.
+
+    Raises:
+        ValueError: for steps or eta out of range.
     """
     steps = schedule.steps if steps is None else steps
     if not 2 <= steps <= schedule.steps:
@@ -182,13 +262,11 @@ def ddim(
         sigma = eta * ((1 - then) / (1 - now) * (1 - now / then)).sqrt()  # η = 1: the √β̃_t of DDPM
         x = then.sqrt().item() * x0 + (1 - then - sigma**2).sqrt().item() * noise
         if eta:
-            x = x + sigma.item() * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(
-                x.device
-            )
+            fresh = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+            x = x + sigma.item() * fresh
 
 
 def last(states: Iterator[Reverse]) -> Tensor:
-    """The sample [B, *shape] that a sampler ends in."""
-    for state in states:
-        pass
+    """The sample `[B, *shape]` that a sampler ends in."""
+    (state,) = deque(states, maxlen=1)
     return state.x0

@@ -24,6 +24,9 @@ class Registry(Mapping[str, Callable[..., Part]], Generic[Part]):
             raise ValueError(f"unknown {self.kind} {name!r}; known: {', '.join(self)}")
         return self._makers[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)
 
@@ -37,11 +40,17 @@ class Registry(Mapping[str, Callable[..., Part]], Generic[Part]):
         self._makers[name] = maker
 
     def is_ours(self, name: str) -> bool:
-        """Whether the package brings it. Then name and options decide it; of others the content counts too."""
+        """Whether the package brings it.
+
+        Then name and options decide it; of others the content counts too.
+        """
         return name in self._ours
 
     def make(self, name: str, **options: Any) -> Part:
-        """The part of that name. ValueError for an unknown name or option, one that is missing or of a wrong type."""
+        """The part of that name.
+
+        ValueError for an unknown name or option, one that is missing or of a wrong type.
+        """
         maker = self[name]
         known = inspect.signature(maker).parameters.values()
         names = [

@@ -1,7 +1,7 @@
 """Intervals of shares, means and differences: what a number from a few samples or seeds can bear.
 
-Free of torch at import, so that the pages which quote an interval need no framework; tensors are taken
-through their own methods.
+Free of torch at import, so that the pages which quote an interval need no framework; tensors are
+taken through their own methods.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ def wilson(count: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[np.ndar
     """The score interval of a proportion.
 
     With p = count/n and z the normal quantile of (1 + level)/2 it is
-    (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n): Wilson, JASA 22 (1927) 209–212. It keeps its level
-    near 0 and 1, where p ± z·error would not.
+
+        (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)
+
+    (Wilson, JASA 22 (1927) 209–212). It keeps its level near 0 and 1, where p ± z·error would not.
 
     Args:
         count: how many of n had the property; any shape that broadcasts with n.
@@ -50,8 +52,9 @@ def wilson(count: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[np.ndar
 def share_over_seeds(count: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
     """One share from several seeds.
 
-    The interval is the range of the seeds, widened where it is narrower than the 95 % Wilson interval of all
-    samples together, so that seeds that agree by luck do not look more certain than their samples allow.
+    The interval is the range of the seeds, widened where it is narrower than the 95 % Wilson
+    interval of all samples together, so that seeds that agree by luck do not look more certain than
+    their samples allow.
 
     Args:
         count: int [seeds], how many of each seed's samples had the property.
@@ -66,7 +69,7 @@ def share_over_seeds(count: np.ndarray, n: np.ndarray) -> tuple[float, float, fl
 
 
 def student_quantile(level: float, freedom: ArrayLike) -> np.ndarray:
-    """The two-sided quantile of Student's t, of the shape of `freedom`; infinite without a degree of freedom.
+    """The two-sided quantile of Student's t, of the shape of `freedom`; infinite where that is 0.
 
     Raises:
         ValueError: for a level outside (0, 1).
@@ -106,8 +109,8 @@ def contrast(
 ) -> tuple[float, float, float, int] | None:
     """By how much the mean of one group exceeds another's, within each seed.
 
-    Runs differ in their means and in their groups' shares, so groups are never compared across runs. The
-    interval is Welch's, widened to the range of the seeds.
+    Runs differ in their means and in their groups' shares, so groups are never compared across
+    runs. The interval is Welch's, widened to the range of the seeds.
 
     Args:
         values: [n], the numbers.

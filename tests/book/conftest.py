@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from filelock import FileLock
 
 from localbias.book.extension import MATHJAX, SCRIPTS, WIDGETS
 from localbias.store import ROOT
@@ -62,9 +63,14 @@ def build():
 
 
 @pytest.fixture(scope="session")
-def site(build, tmp_path_factory):
-    """The folder of the built site."""
-    return build(ROOT / "book", tmp_path_factory.mktemp("site"))
+def site(build, tmp_path_factory, request):
+    """The folder of the built site, built once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        folder = folder.parent  # the workers' common one
+    built = folder / "site" / "_build/html"
+    with FileLock(folder / "site.lock"):
+        return built if built.exists() else build(ROOT / "book", folder / "site")
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,13 @@ def build(tmp_path):
         for name, text in pages.items():
             (source / f"{name}.md").write_text(f"# {name}\n\n{text}\n")
         config = {
-            "extensions": ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "sphinx_proof", "localbias.book.extension"],
+            "extensions": [
+                "sphinx.ext.autodoc",
+                "sphinx.ext.napoleon",
+                "myst_parser",
+                "sphinx_proof",
+                "localbias.book.extension",
+            ],
             "proof_title_format": " %t",
             "myst_enable_extensions": ["colon_fence", "dollarmath"],
         }
@@ -300,3 +306,15 @@ def test_a_row_of_the_ledger_on_theory_leads_to_its_check(toys, build, tmp_path,
     assert {link["href"] for link in row.select("a")} == {"checks.html#check-toy-1.3"}
     link = pages["chapter"].select_one("tbody td.claim a")
     assert words(link) == "row-1.3" and link["href"] == "table.html#claim-row-1.3"
+
+
+def test_docstrings_are_shown_as_they_read(build):
+    modules = "\n".join(
+        f".. automodule:: localbias.{name}\n   :members:\n" for name in ("ldr", "statistics")
+    )
+    pages, warnings = build(api=f"```{{eval-rst}}\n{modules}\n```")
+    assert warnings == ""
+    text = words(pages["api"])
+    assert "[B, *shape]" in text and "‖J_R‖²" in text  # not taken for reST marks
+    assert "wilson ( count : ArrayLike , n : ArrayLike" in text and "_SupportsArray" not in text
+    assert "that have a ratio" in text and "Alias for field number" not in text

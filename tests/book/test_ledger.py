@@ -149,7 +149,10 @@ def test_nothing_recorded_is_said(tmp_path):
         ({"expects": 0.5}, "claim"),
         ({"measure": [{"theory": "thm-5.4"}], "expects": None}, "thm-5.4"),
         ({"measure": [{"theory": "thm-5.2"}]}, "expects"),
-        ({"measure": [{"theory": "thm-5.2", "level": 0.5}], "expects": None}, "'level' was unexpected"),
+        (
+            {"measure": [{"theory": "thm-5.2", "level": 0.5}], "expects": None},
+            "'level' was unexpected",
+        ),
         ({"measure": [{"theory": "thm-5.2"}, {"theory": "thm-5.3-1"}], "expects": None}, "claim"),
         ({"why": None, "says": None, "expects": []}, "claim"),
     ],
@@ -252,4 +255,6 @@ def test_only_the_books_seeds_and_configurations_speak(tmp_path, changes, monkey
     made = catalogue.make("parity-8-unet", "laptop", changes.get("seed", 0)).replace(**changes)
     origin = {"key": made.key, "fingerprint": {}, "experiment": made.configuration}
     save(made.stem, origin, {"step": np.zeros(1)}, None, tmp_path)
-    assert len(catalogue.found("parity-8-unet", "laptop", (0, 1, 2), folder=tmp_path)) == (not changes)
+    assert len(catalogue.found("parity-8-unet", "laptop", (0, 1, 2), folder=tmp_path)) == (
+        not changes
+    )

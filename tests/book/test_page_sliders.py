@@ -21,6 +21,7 @@ TOY = """
 
 # %%
 import matplotlib.pyplot as plt
+from localbias.figures import slider
 
 colours = ("#ff0000", "#00ff00", "#0000ff", "#000000")
 slider(((colour, plt.figure(facecolor=colour, figsize=(9, 2))) for colour in colours),

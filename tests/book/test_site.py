@@ -54,7 +54,7 @@ def test_a_page_loads_nothing_from_elsewhere_but_scripts_that_npm_did_not_fetch(
 
 
 def test_each_claim_of_the_ledger_can_be_linked_to(site):
-    from localbias import ledger
+    from localbias.book import ledger
 
     page = parse(site / "ledger.html")
     rows = ledger.rows()

@@ -8,7 +8,16 @@ import torch
 
 from localbias import exact
 from localbias.diffusion import Schedule, ddim, last
-from localbias.grammar import Characters, Check, Dyck, Grammar, Lexicon, Parity, QuarterSum
+from localbias.grammar import (
+    Characters,
+    Check,
+    Dyck,
+    Grammar,
+    Lexicon,
+    Parity,
+    QuarterSum,
+    maximum_entropy,
+)
 from localbias.render import Cells, Digits, Glyphs, Scalars, Words
 from localbias.render import Characters as Quarters
 
@@ -635,3 +644,45 @@ def test_words_are_the_softmax_over_their_pictures():
     torch.testing.assert_close(
         local.tables["log_prior"].exp(), Grammar.marginals(law), rtol=1e-12, atol=0
     )
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 4)])
+def test_of_images_is_a_softmax_over_signals_of_any_shape(shape):
+    images, x = normal(6, *shape), normal(3, *shape, seed=1)
+    optimum = exact.of_images(images, SCHEDULE)
+    for t in (20, 500):
+        alpha_bar = SCHEDULE.alpha_bar[t].item()
+        expected = brute_force(images, torch.full((6,), 1 / 6), x, alpha_bar)
+        torch.testing.assert_close(optimum(x, t), expected)
+
+
+def test_of_images_needs_an_image():
+    for images in (torch.zeros(0, 1, 2, 2), torch.zeros(3)):
+        with pytest.raises(ValueError, match=r"allowed: \[n ≥ 1, \*shape\]"):
+            exact.of_images(images, SCHEDULE)
+
+
+def test_pairs_is_the_softmax_over_the_maximum_entropy_law():
+    grammar, renderer = QuarterSum(), Digits(16)
+    strings, _ = grammar.split(100, 0)
+    law = maximum_entropy(strings, 10, 2)
+    images = renderer(law.strings).flatten(1).double()
+    x = normal(3, *renderer.shape, seed=1)
+    signal, spread = SCHEDULE.scales(400, x)
+    away = -((x.flatten(1)[:, None] - signal.flatten() * images) ** 2).sum(-1) / 2
+    posterior = (away / spread.flatten() ** 2 + law.probabilities.log()).softmax(1)
+    found = exact.moments(strings, renderer, SCHEDULE, 2)(x, 400).flatten(1)
+    torch.testing.assert_close(found, posterior @ images, atol=1e-9, rtol=0)
+
+
+def test_further_references_stand_behind_the_three():
+    grammar, renderer = Parity(4), Scalars(4)
+    strings, _ = grammar.split(6, 0)
+    found = exact.references(renderer, grammar, SCHEDULE, strings, further=("triples", "pairs"))
+    assert list(found) == [*exact.NAMES, "triples", "pairs"]
+    x = normal(2, 4, seed=2)
+    torch.testing.assert_close(
+        found["pairs"](x, 300), exact.moments(strings, renderer, SCHEDULE, 2)(x, 300)
+    )
+    with pytest.raises(ValueError, match="reference quadruples; allowed: pairs, triples"):
+        exact.references(renderer, grammar, SCHEDULE, strings, further=("quadruples",))

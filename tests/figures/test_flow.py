@@ -10,7 +10,7 @@ from localbias import figures
 from localbias.figures.theory import LEVELS
 from localbias.theory import target
 from localbias.theory.flow import Flow, flow
-from localbias.theory.trace import Sample, record, stairs
+from localbias.theory.trace import Sample, measure, stairs
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def closed():
 @pytest.fixture(scope="module")
 def trace():
     config = Flow(3, steps=400, batch=64, width=32)
-    return record(flow(config), Sample(config, 500))
+    return measure(flow(config), Sample(config, 500))
 
 
 def line(axis, label):

@@ -26,7 +26,8 @@ def line(axis, label):
 def test_along_training_shows_outcomes_ratios_and_distances():
     counts = np.array([[[8, 2, 0, 0], [0, 5, 5, 0]], [[10, 0, 0, 0], [0, 1, 9, 0]]])
     ratios, pooled = RNG.random((2, 3)), RNG.random((2, 3))
-    references, excess = RNG.random((2, 3)), RNG.random((2, 3, 3))
+    references = {name: RNG.random(2) for name in (*NAMES, "pairs")}
+    excess = {name: RNG.random((2, 3)) for name in references}
     along = AlongTraining(
         0.9, STEPS, counts, [0, 0.5, 0.3, 0.2], ratios, pooled, references, excess
     )
@@ -37,10 +38,10 @@ def test_along_training_shows_outcomes_ratios_and_distances():
         line(ratio, "network, ratio of means").get_ydata(), pooled[:, 1:].mean(0)
     )
     np.testing.assert_allclose(line(ratio, "untrained").get_ydata(), ratios[:, 0].mean())
-    for k, name in enumerate(NAMES):
-        np.testing.assert_allclose(line(ratio, name).get_ydata(), references[:, k].mean())
-        np.testing.assert_allclose(distance.lines[k].get_ydata(), excess[:, 1:, k].mean(0))
-    assert distance.get_yscale() == "log" and len(distance.lines) == len(NAMES)
+    for k, name in enumerate(references):
+        np.testing.assert_allclose(line(ratio, name).get_ydata(), references[name].mean())
+        np.testing.assert_allclose(distance.lines[k].get_ydata(), excess[name][:, 1:].mean(0))
+    assert distance.get_yscale() == "log" and len(distance.lines) == len(references)
     assert [text.get_text() for text in ratio.texts] == ["√ᾱ = 0.9"]
 
 
@@ -57,15 +58,14 @@ def test_three_targets_leave_out_the_untrained_network():
 
 def test_over_levels_shows_the_chosen_moments():
     levels, ratios, excess = (0.3, 0.9), RNG.random((2, 2, 2)), RNG.random((2, 2, 2))
-    panel = ByLevel(levels, STEPS, ratios, RNG.random((2, 2)), RNG.random((2, 3, 2)), excess)
+    references = {name: RNG.random((2, 2)) for name in NAMES}
+    panel = ByLevel(levels, STEPS, ratios, RNG.random((2, 2)), references, excess)
     top, bottom = figures.over_levels({"toy": panel}, {"toy": (0.5, 0.8)}).axes
     for k, name in enumerate(("network, early", "network, on the way")):
         np.testing.assert_allclose(line(top, name).get_ydata(), ratios[:, k].mean(0))
         np.testing.assert_allclose(line(bottom, name).get_ydata(), excess[:, k].mean(0))
     np.testing.assert_allclose(line(top, "untrained").get_ydata(), panel.untrained.mean(0))
-    np.testing.assert_allclose(
-        line(top, "rule").get_ydata(), panel.references[:, NAMES.index("rule")].mean(0)
-    )
+    np.testing.assert_allclose(line(top, "rule").get_ydata(), references["rule"].mean(0))
     assert [patch.get_x() for patch in top.patches] == [0.5]  # the band
     assert [text.get_text() for text in bottom.texts] == ["10", "20"]
 

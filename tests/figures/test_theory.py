@@ -9,8 +9,7 @@ import pytest
 from localbias import figures
 from localbias.figures.theory import ENDS
 from localbias.theory import directions, growth, slices, target
-
-PARITY = {d: target.parity(d) for d in (3, 4, 8)}
+from localbias.theory.laws import PARITIES
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +50,7 @@ def test_globes_mark_the_maxima_where_they_lie():
         [place(1 / math.hypot(1, bias), 0, bias / math.hypot(1, bias))],
         atol=1e-4,
     )
-    w, b, *_ = directions.local_maxima(0.9, PARITY[3], neurons=150)
+    w, b, *_ = directions.local_maxima(0.9, PARITIES[3], neurons=150)
     expected = [place(one[0], one[1:] @ lean, bias) for one, bias in zip(w[1:], b[1:])]
     assert len(expected) == 3  # two off the axis, one on it
     np.testing.assert_allclose(sorted(map(tuple, markers(axis, "^"))), sorted(expected), atol=1e-4)
@@ -93,7 +92,7 @@ def test_discs_show_neurons_of_either_sign_by_where_they_end():
 
 def test_shares_are_stacked():
     rows = [directions.Ends(0.7, 0.1, 0.1, 0.1, 0), directions.Ends(0.2, 0, 0.5, 0.3, 0)]
-    axis = figures.shares([0.5, 0.9], {3: rows}).axes[0]
+    axis = figures.shares(np.array([0.5, 0.9]), {3: rows}).axes[0]
     tops = [part.get_paths()[0].vertices[:, 1].max() for part in axis.collections]
     assert tops == pytest.approx([0.7, 0.8, 0.9, 1, 1])
 

@@ -114,3 +114,30 @@ def test_image_of_another_size_is_refused():
     network = DiT((8, 12), patch=4, width=16, depth=1, heads=2)
     with pytest.raises(ValueError, match=r"\(1, 12, 8\).*\(1, 8, 12\)"):
         network(torch.zeros(1, 1, 12, 8), torch.tensor([0]))
+
+
+def test_positions_farther_apart_or_at_random_change_nothing_else():
+    torch.manual_seed(0)
+    near = DiT(8, patch=4, width=16, depth=1, heads=2)
+    assert torch.equal(near.positions, grid_positions(2, 2, 16, 1.0))
+    for spacing in (4.0, None):
+        torch.manual_seed(0)
+        far = DiT(8, patch=4, width=16, depth=1, heads=2, spacing=spacing)
+        differing = [
+            name
+            for name, value in far.state_dict().items()
+            if not torch.equal(value, near.state_dict()[name])
+        ]
+        assert differing == ["positions"]
+        apart, before = (torch.cdist(one.positions, one.positions)[0, 1] for one in (far, near))
+        assert apart > 1.5 * before
+    assert torch.allclose(grid_positions(2, 2, 16, 4.0), grid_positions(5, 5, 16)[[0, 4, 20, 24]])
+    assert torch.equal(
+        far.positions, DiT(8, patch=4, width=16, depth=2, heads=2, spacing=None).positions
+    )
+
+
+@pytest.mark.parametrize("spacing", [0.0, -1.0, float("nan")])
+def test_a_spacing_that_tells_nothing_apart_is_refused(spacing):
+    with pytest.raises(ValueError, match="DiT spacing=.*; allowed: above 0, or None"):
+        DiT(8, patch=4, width=16, depth=1, heads=2, spacing=spacing)

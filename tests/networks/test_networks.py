@@ -1,6 +1,5 @@
 """The networks as one family, and the MLP."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -9,7 +9,12 @@ import torch
 
 from localbias import assets, reading, render
 from localbias.grammar import Characters, Lexicon, Parity, QuarterSum
-from localbias.reading.digits import examples, shipped_reader, spoil, train_reader
+from localbias.reading.digits import (
+    examples,
+    shipped_network,
+    train_network,
+    unreadable_images,
+)
 from localbias.reading.templates import NEAR
 from localbias.render import Cells, Digits, Glyphs, Lines, Pictures, Scalars, Words
 
@@ -25,7 +30,7 @@ def side(request):
 def reader(side):
     """Reads single digits [n, 1, side, side] -> [n, 1]."""
     ten = Cells(torch.zeros(10, 1, side, side), (1, 1))
-    return reading.DigitReader(ten, *shipped_reader(side))
+    return reading.DigitReader(ten, *shipped_network(side))
 
 
 @pytest.mark.parametrize(
@@ -205,27 +210,27 @@ def test_templates_refuse_bounds(bounds):
         reading.Templates(Scalars(3), **bounds)
 
 
-def test_spoiled_digits_are_of_two_kinds():
+def test_unreadable_images_are_of_two_digits():
     # images that are their own label: a blend of two digits is never one of them
     labels = torch.arange(10).repeat_interleave(13)
     digits = labels.float()[:, None, None, None].expand(-1, 1, 9, 9)
     generator = torch.Generator().manual_seed(0)
-    blends = spoil(digits, labels, generator, {"half blend": 1})
+    blends = unreadable_images(digits, labels, generator, {"half blend": 1})
     assert ((blends - digits).abs() > 0.39).all()
-    mixed = spoil(digits, labels, generator)
+    mixed = unreadable_images(digits, labels, generator)
     assert mixed.shape == digits.shape and (mixed[-5:] == -1).all()
 
 
 def test_training_learns():
-    reader, losses = train_reader(14, steps=40, batch=32)
+    network, losses = train_network(14, steps=40, batch=32)
     assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
     signals, labels = examples(14, held_out=True)
     with torch.inference_mode():
-        assert (reader(signals)[:, :10].argmax(1) == labels).double().mean() > 0.6
+        assert (network(signals)[:, :10].argmax(1) == labels).double().mean() > 0.6
 
 
 def test_training_follows_its_seed():
-    runs = [train_reader(14, steps=3, seed=seed, batch=8)[1] for seed in (0, 0, 1)]
+    runs = [train_network(14, steps=3, seed=seed, batch=8)[1] for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
 
 

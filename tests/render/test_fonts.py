@@ -85,6 +85,13 @@ def test_a_blank_is_background():
     assert torch.equal(filling(" ", 8, 5), torch.full((8, 5), -1.0))
 
 
+def test_what_has_no_ink_or_none_in_sight_is_refused():
+    with pytest.raises(ValueError, match="' ' has no ink"):
+        ink(" ", "sans")
+    with pytest.raises(ValueError, match=r"'\.' has its ink too far off"):
+        filling(".", 16, 16)
+
+
 def test_faces_are_kept_and_others_unknown():
     assert face("mono", 12.5) is face("mono", 12.5)
     assert [face(name, 100).getname()[0] for name in FACES] == [

@@ -98,11 +98,11 @@ def test_the_law_of_x_t_is_that_of_a_scaled_sample():
     printed = np.convolve(math.sqrt(alpha_bar) * p0(x), noise, "same") * step
     meant = np.convolve(p0(x / math.sqrt(alpha_bar)) / math.sqrt(alpha_bar), noise, "same") * step
     spread = math.sqrt(alpha_bar * wide**2 + 1 - alpha_bar)
-    exact = sum(norm.pdf(x, math.sqrt(alpha_bar) * centre, spread) for centre in (2, -1)) / 2
-    np.testing.assert_allclose(meant, exact, atol=1e-8)
+    density = sum(norm.pdf(x, math.sqrt(alpha_bar) * centre, spread) for centre in (2, -1)) / 2
+    np.testing.assert_allclose(meant, density, atol=1e-8)
     assert (
         printed.sum() * step == pytest.approx(0.7, abs=1e-9)
-        and np.abs(printed - exact).max() > 0.05
+        and np.abs(printed - density).max() > 0.05
     )
 
 
@@ -138,11 +138,11 @@ def test_a_sign_is_not_independent_of_itself(law):
 
 @pytest.mark.parametrize("length", [3, 4, 5, 8])
 def test_an_even_number_of_plus_signs_has_product_one_only_for_even_length(length):
-    every = torch.cartesian_prod(*[torch.arange(2)] * length)  # symbol 0 is +1, symbol 1 is −1
-    product = (1 - 2 * every).prod(1)
-    even_plus, even_minus = ((every == symbol).sum(1) % 2 == 0 for symbol in (0, 1))
+    strings = torch.cartesian_prod(*[torch.arange(2)] * length)  # symbol 0 is +1, symbol 1 is −1
+    product = (1 - 2 * strings).prod(1)
+    even_plus, even_minus = ((strings == symbol).sum(1) % 2 == 0 for symbol in (0, 1))
     assert torch.equal(even_minus, product == 1) and torch.equal(
-        Parity(length).is_valid(every), even_minus
+        Parity(length).is_valid(strings), even_minus
     )
     assert torch.equal(even_plus, product == (1 if length % 2 == 0 else -1))
 

@@ -185,6 +185,25 @@ def test_first_root_is_the_wrong_one_above_the_fold():
     assert rates[2] > rates[0] > rates[1] and growth.optimal_bias(0.9) == roots[2]
 
 
+def test_bias_curves_hold_the_stationary_biases_and_the_rate_along_the_axis():
+    levels = np.array([0.5, 0.9])
+    curves = growth.bias_curves(levels, (0.7, 0.9))
+    np.testing.assert_array_equal(curves.roots, growth.stationary_biases(levels))
+    np.testing.assert_array_equal(curves.best, growth.optimal_bias(levels))
+    assert curves.grid[0] < 0 < curves.best.max() < curves.grid[-1] and list(curves.shown) == [
+        0.7,
+        0.9,
+    ]
+    rate, tops = curves.shown[0.9]
+    np.testing.assert_array_equal(rate, growth.axis_rate(curves.grid, 0.9))
+    inner = (rate[1:-1] > rate[:-2]) & (rate[1:-1] > rate[2:])  # maxima on the grid
+    np.testing.assert_allclose(tops[0], curves.grid[1:-1][inner], atol=0.005)
+    np.testing.assert_allclose(tops[1], rate[1:-1][inner], atol=1e-4)
+    rate, (biases, heights) = curves.shown[0.7]
+    assert biases[0] == growth.optimal_bias(0.7) and 0 <= heights[0] - rate.max() < 1e-4
+    assert np.isnan(biases[1]) and np.isnan(heights[1])  # there is one maximum
+
+
 def test_optimal_bias_at_both_ends():
     # No signal: φ(D)(1 + D²) = D Φ(D). No noise: a step at D = 1. Far out the first root is less than any float.
     bias = growth.optimal_bias(1e-9)
@@ -194,6 +213,15 @@ def test_optimal_bias_at_both_ends():
     slope = norm.pdf(math.sqrt(0.99) / spread) / spread
     assert growth.stationary_biases(0.9999)[0] == 0
     assert growth.stationary_biases(0.99)[0] == pytest.approx(2 * slope, rel=1e-9)
+
+
+def test_a_law_stands_for_the_arguments_it_holds():
+    support, weights = random_law(3, 5)
+    law = target.Law(support, weights, 2)
+    w, b = sphere(4, 3)
+    rate = growth.growth_rate(w, b, 0.4, support, weights, 2)
+    np.testing.assert_array_equal(growth.growth_rate(w, b, 0.4, *law), rate)
+    assert target.Law(support)[1:] == (None, 0)  # equal weights, the first coordinate
 
 
 def test_axis_rate_is_the_rate_of_a_neuron_on_the_axis():
@@ -301,7 +329,7 @@ def test_a_neuron_that_never_opens_neither_feels_nor_gives_a_force():
 
 
 @pytest.mark.parametrize(
-    "support, weights", [(PARITY[3], None), (PARITY[4], None), pairwise_independent(5, 0)]
+    "support, weights", [(PARITY[3], None), (PARITY[4], None), pairwise_independent(5, 0)[:2]]
 )
 def test_axis_is_invariant_for_every_output_under_pairwise_independence(support, weights):
     for i in range(support.shape[1]):
@@ -369,6 +397,7 @@ def test_counterexample_obeys_the_assumption_and_is_summed_correctly(n):
     subsets, coefficients = target.fourier(support, weights)
     size = subsets.sum(1)
     assert np.abs(coefficients[(size == 1) | (size == 2)]).max() < 1e-14
+    np.testing.assert_allclose(counterexample.moments(n), 0, atol=1e-14)
     third = coefficients[(size == 3) & subsets[:, 0]]
     np.testing.assert_allclose(third, -1 / (n - 1), atol=1e-14)
     w, v, b = np.array([0.6, 0.9]), np.array([0.2, -0.1]), np.array([0.5, 0.1])

@@ -50,9 +50,9 @@ def test_ratios_are_those_of_the_enumerated_jacobian(d, alpha_bar):
 def test_ratios_keep_their_digits_near_certainty(x, alpha_bar):
     """At the second level e^(−2h) is less than any float64; the third x breaks the rule."""
     with mpmath.workdps(3000):
-        exact = mpmath.mpf(alpha_bar)
-        gamma = exact / (1 - exact)
-        h = [mpmath.sqrt(exact) * mpmath.mpf(one) / (1 - exact) for one in x]
+        level = mpmath.mpf(alpha_bar)
+        gamma = level / (1 - level)
+        h = [mpmath.sqrt(level) * mpmath.mpf(one) / (1 - level) for one in x]
         strings = [s for s in itertools.product((1, -1), repeat=4) if math.prod(s) > 0]
         weights = [mpmath.exp(mpmath.fdot(h, s)) for s in strings]
         whole = mpmath.fsum(weights)
@@ -136,8 +136,7 @@ def test_bounds_on_every_sample(alpha_bar):
 def test_longer_rules_hide_better():
     for alpha_bar in (0.3, 0.6, 0.9):
         x = noised(alpha_bar, 8, 4000)
-        every = [ratios(x[:, :d], alpha_bar) for d in range(2, 9)]
-        means = [one.mean() for one in every]
+        means = [ratios(x[:, :d], alpha_bar).mean() for d in range(2, 9)]
         assert means == sorted(means)
 
 

@@ -196,6 +196,33 @@ def test_fourier_form_refuses_where_it_has_cancelled():
     np.testing.assert_allclose(by_support, [[-1 / 3, 1 / 3, 1 / 3]], atol=1e-8)
 
 
+@pytest.mark.parametrize("alpha_bar", [0.1, 0.7])
+def test_best_functions_of_one_coordinate_have_the_least_losses(alpha_bar):
+    """Their losses are the exact levels, and no stretched copy of them does better."""
+    noise, weight = np.polynomial.hermite_e.hermegauss(120)
+    x = math.sqrt(alpha_bar) + math.sqrt(1 - alpha_bar) * noise  # x0 = 1; −1 is the mirror image
+    weight = weight / weight.sum()
+
+    def loss(prediction):
+        return weight @ (prediction - noise) ** 2
+
+    linear, univariate = target.best_linear(x, alpha_bar), target.best_univariate(x, alpha_bar)
+    assert loss(linear) == pytest.approx(alpha_bar, abs=1e-12)
+    assert loss(univariate) == pytest.approx(target.univariate_level(alpha_bar)[0], abs=1e-6)
+    for best in (linear, univariate):
+        assert loss(best) < min(loss(0.99 * best), loss(1.01 * best))
+
+
+def test_best_univariate_is_the_noise_target_of_one_sign():
+    x, levels = RNG.normal(size=(2, 5)), np.array([[0.2], [0.8]])
+    found = target.best_univariate(x, levels)
+    expected = target.noise_target(x[..., None], levels, [[1], [-1]])[..., 0]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(target.best_linear(x, levels), np.sqrt(1 - levels) * x)
+    with pytest.raises(ValueError, match="alpha_bar=1.0; allowed"):
+        target.best_univariate(x, 1.0)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_linear_level_solves_the_normal_equations(seed):
     support, weights = random_law(3, 6, seed)
@@ -285,22 +312,19 @@ def test_gap_is_vectorised_and_falls_with_length():
 
 @pytest.mark.parametrize("alpha_bar", [0.5, 0.9, 0.97])
 def test_sampled_levels_cover_the_exact_ones(alpha_bar):
-    exact, found = (
-        target.parity_levels(alpha_bar, 4),
-        target.sampled_levels(alpha_bar, target.parity(4), samples=256),
-    )
-    assert found.linear == pytest.approx(exact.linear) and found.univariate == pytest.approx(
-        exact.univariate
-    )
-    assert abs(found.optimum - exact.optimum) < 5 * found.error < exact.univariate / 4
+    known = target.parity_levels(alpha_bar, 4)
+    found = target.sampled_levels(alpha_bar, target.parity(4), samples=256)
+    assert found.linear == pytest.approx(known.linear)
+    assert found.univariate == pytest.approx(known.univariate)
+    assert abs(found.optimum - known.optimum) < 5 * found.error < known.univariate / 4
 
 
 def test_sampled_levels_of_a_biased_and_correlated_law():
     support, weights = target.hypercube(2), np.array([0.5, 0.1, 0.15, 0.25])
     for i in (0, 1):
         found = target.sampled_levels(0.5, support, weights, i)
-        exact = mmse(0.5, support, weights, i)
-        assert abs(found.optimum - exact) < 5 * found.error and found.error < 0.01
+        least = mmse(0.5, support, weights, i)
+        assert abs(found.optimum - least) < 5 * found.error and found.error < 0.01
         alone = mmse(
             0.5,
             np.array([[1.0], [-1.0]]),

@@ -17,10 +17,12 @@ from localbias.theory.trace import (
     Sample,
     Trace,
     fingerprint,
+    first_growth,
+    follow,
     goals,
-    growth,
+    growth_per_sign,
+    measure,
     paper_steps,
-    record,
     run,
     stairs,
 )
@@ -44,7 +46,7 @@ def network(d, width=7, size=1.0, seed=1):
 @pytest.fixture(scope="module")
 def trace():
     """Six signs past the second stair: a second."""
-    return record(flow(SIX), Sample(SIX, 2**13), keep=(7, 200))
+    return measure(flow(SIX), Sample(SIX, 2**13), keep=(7, 200))
 
 
 def test_loss_stands_on_both_stairs(trace):
@@ -85,14 +87,14 @@ def test_first_growth_is_twice_the_maximum_of_k():
     )
     best = (math.sqrt(1 - ALPHA_BAR) * w * sum(means) / 2).max()
     config = Flow(8, steps=400, scale=1e-6, batch=2048, rate=0.05)
-    found = growth(record(flow(config), Sample(config, 2**11), below=0.9))
+    found = first_growth(measure(flow(config), Sample(config, 2**11), below=0.9))
     assert found == pytest.approx(2 * best, rel=0.05)
 
 
 def test_times_do_not_depend_on_the_step():
     config = replace(SIX, scale=0.01)
     whole, half = (
-        stairs(record(flow(c), Sample(c, 2**11), below=0.455))
+        stairs(measure(flow(c), Sample(c, 2**11), below=0.455))
         for c in (config, replace(config, rate=0.05, steps=2 * config.steps))
     )
     assert half[:2] == pytest.approx(whole[:2], rel=0.1)
@@ -109,11 +111,9 @@ def test_held_out_loss_is_exact_where_the_loss_is_known():
     assert sample.loss(zero) == pytest.approx((1, 0), abs=1e-12)
     assert sample.loss(linear) == pytest.approx((ALPHA_BAR, 0), abs=1e-12)
     axis, predicted, y = sample.scatter(linear, 30)
-    assert (
-        torch.allclose(predicted, slope * axis)
-        and torch.equal(y, sample.y[:30])
-        and len(axis) == 30
-    )
+    np.testing.assert_allclose(predicted, slope * axis)
+    np.testing.assert_array_equal(axis, sample.x[:30, 0])
+    np.testing.assert_array_equal(y, sample.y[:30])
 
 
 @pytest.mark.parametrize("d", [3, 60])
@@ -132,7 +132,7 @@ def test_held_out_loss_and_its_error_agree_with_plain_sampling(d):
     )
 
 
-def test_record_measures_first_last_kept_and_few_others(trace):
+def test_a_flow_is_measured_first_last_kept_and_few_others(trace):
     steps = trace.step.tolist()
     assert (
         steps[:11] == list(range(11))
@@ -144,8 +144,29 @@ def test_record_measures_first_last_kept_and_few_others(trace):
     lengths = {len(getattr(trace, name)) for name in MEASURED}
     assert lengths == {len(steps)} and trace.axis.shape == trace.rest.shape == (len(steps), 128)
     config = Flow(3, steps=200, batch=64)
-    stopped = record(flow(config), Sample(config, 500), below=0.9)
+    stopped = measure(flow(config), Sample(config, 500), below=0.9)
     assert stopped.step[-1] < 200 and stopped.loss[-1] < 0.9 <= stopped.loss[:-1].min()
+
+
+def test_kept_states_are_found_by_time_and_by_loss(trace):
+    early, late = trace.states[7], trace.states[200]
+    assert trace.state_after(0) is early and trace.state_after(early.time) is late
+    assert trace.state_after(1e9) is late  # the last there is
+    assert trace.state_nearest(1.0) is early
+    assert trace.state_nearest(trace.levels.linear) is late
+
+
+def test_a_followed_flow_keeps_states_from_the_first_step_to_the_last():
+    config = Flow(3, steps=200, batch=64, width=16)
+    sample = Sample(config, 500)
+    found = follow(sample, keep=9)
+    steps = list(found.states)
+    assert steps[0] == 1 and steps[-1] == 200 and 6 < len(steps) <= 9
+    assert all(state.step == step for step, state in found.states.items())
+    ratios = np.diff(np.log(steps[2:]))
+    assert ratios.max() < 1.5 * ratios.min()  # evenly spaced, but for whole steps
+    plain = measure(flow(config), sample, steps)
+    assert torch.equal(found.loss, plain.loss) and torch.equal(found.step, plain.step)
 
 
 def synthetic(time, loss, size=None):
@@ -169,7 +190,15 @@ def test_stairs_are_read_off_the_losses():
     assert paper_steps(falling, rate=1e-3) == pytest.approx((2000, 1000 * (3 + 4 * 2 / 3)))
 
 
-def test_growth_is_the_slope_of_the_middle():
+def test_growth_per_sign_is_the_slope_of_the_logarithms():
+    times = {d: [c * 2.5**d for c in (0.9, 1 / 0.9)] for d in (3, 5, 6)}
+    assert growth_per_sign(times) == pytest.approx(2.5)
+    assert growth_per_sign(times | {9: [math.inf, math.inf]}) == pytest.approx(2.5)
+    assert math.isnan(growth_per_sign({3: [1.0, 2.0], 9: [math.inf]}))
+    assert math.isnan(growth_per_sign({}))
+
+
+def test_first_growth_is_the_slope_of_the_middle():
     time = [0.0, 1, 2, 3, 4, 5, 6, 7]
     size = [
         1,
@@ -178,9 +207,9 @@ def test_growth_is_the_slope_of_the_middle():
         99,
     ]  # the ends are left out, whatever they are
     loss = [1.0, 1, 1, 1, 1, 0.99, 0.971, 0.969]
-    assert growth(synthetic(time, loss, size)) == pytest.approx(0.7)
+    assert first_growth(synthetic(time, loss, size)) == pytest.approx(0.7)
     with pytest.raises(ValueError, match="3 measurements .* at least 4"):
-        growth(synthetic(time[:5], loss[:5], size[:5]))
+        first_growth(synthetic(time[:5], loss[:5], size[:5]))
 
 
 @pytest.fixture
@@ -199,7 +228,7 @@ def test_a_flow_is_run_once_and_read_from_then_on(tmp_path, monkeypatch):
     monkeypatch.setattr("localbias.theory.trace.flow", no_flow)
     again = run(replace(SMALL), folder=tmp_path)
     sample = Sample(SMALL)
-    plain = record(flow(SMALL), sample, below=goals(sample.levels).left)
+    plain = measure(flow(SMALL), sample, below=goals(sample.levels).left)
     assert (
         first.config == again.config == SMALL
         and first.levels == again.levels == plain.levels
@@ -209,8 +238,8 @@ def test_a_flow_is_run_once_and_read_from_then_on(tmp_path, monkeypatch):
         one, other, expected = (getattr(trace, name) for trace in (first, again, plain))
         assert torch.equal(one, other) and one.dtype == expected.dtype
         assert torch.equal(one, expected.float().double() if name in ("axis", "rest") else expected)
-    assert stairs(again).left < again.time[-1] and growth(again) == pytest.approx(
-        growth(plain), rel=1e-6
+    assert stairs(again).left < again.time[-1] and first_growth(again) == pytest.approx(
+        first_growth(plain), rel=1e-6
     )
 
 

@@ -1,7 +1,11 @@
-"""What the package ships or fetches: digits, words, characters and their font. Licences stand in README.md beside the files."""
+"""What the package ships or fetches: digits, words, characters and their font.
+
+Licences stand in README.md beside the files.
+"""
 
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -9,14 +13,13 @@ from torch import Tensor
 
 FOLDER = Path(__file__).parent
 KAI = FOLDER / "kai_3000.woff2"  # a Kai face with the glyphs of `characters`
-_SCHEMAS = torch.library.Library(
-    "torchvision", "FRAGMENT"
-)  # a Library withdraws its schemas when collected
+# Kept for the life of the process: a Library withdraws its schemas when it is collected.
+_SCHEMAS = torch.library.Library("torchvision", "FRAGMENT")
 
 
 @cache
 def digits() -> Tensor:
-    """The embedded MNIST digits, 1,000 of each: uint8 [10, 1000, 28, 28], by digit and then in the file's order."""
+    """The embedded MNIST digits, 1,000 of each: uint8 [10, 1000, 28, 28], by digit."""
     with np.load(FOLDER / "mnist_10k.npz") as file:
         images, labels = file["x"], file["y"]
     return torch.from_numpy(np.stack([images[labels == digit] for digit in range(10)]))
@@ -35,20 +38,24 @@ def characters() -> tuple[str, ...]:
 
 
 def full_digits(folder: str | Path = "~/.cache/localbias") -> Tensor:
-    """The 60,000 training digits of MNIST through torchvision, downloaded to `folder` the first time.
+    """The training digits of MNIST through torchvision.
 
-    Returns uint8 [10, 5421, 28, 28]: the classes are cut to the size of the rarest one, the fives.
+    Args:
+        folder: where they are downloaded to the first time.
+
+    Returns:
+        uint8 [10, 5421, 28, 28], by digit. All are cut to the number of the rarest, the fives.
     """
     mnist = torchvision().datasets.MNIST(Path(folder).expanduser(), train=True, download=True)
     classes = [mnist.data[mnist.targets == digit] for digit in range(10)]
     return torch.stack([images[: min(map(len, classes))] for images in classes])
 
 
-def torchvision():
+def torchvision() -> ModuleType:
     """The torchvision module, also where its compiled operators don't fit the installed torch.
 
-    A torchvision built for CUDA stops at import beside a CPU-only torch, because it annotates operators that it could
-    not load. Naming their schemas is enough: nothing here calls them.
+    A torchvision built for CUDA stops at import beside a CPU-only torch, because it annotates
+    operators that it could not load. Naming their schemas is enough: nothing here calls them.
     """
     try:
         import torchvision

@@ -1,12 +1,13 @@
 """The book's chapters: sources in `notebooks/`, executed copies in `book/notebooks/`.
 
-A chapter is written as a jupytext `py:percent` file and committed a second time as an executed notebook.
-The notebook carries a stamp, the hashes of its source and of the records that it read, so that
+A chapter is written as a jupytext `py:percent` file and committed a second time as an executed
+notebook. The notebook carries a stamp, the hashes of its source and of the records that it read. So
 `stale` can say without running anything which notebooks no longer show what their source says, and
 `refresh` runs those and no others.
 
-Not hashed is the package itself: a docstring must not rerun every chapter. A change of behaviour is seen by
-`pytest --nbval`, which executes the committed notebooks and compares what they print.
+The package itself is not hashed: an edited docstring must not rerun all chapters. A change of
+behaviour is seen by `pytest --nbval`, which executes the committed notebooks and compares what they
+print.
 """
 
 import base64
@@ -25,7 +26,7 @@ import yaml
 from localbias.store import READS, ROOT, write_atomically
 
 OPTIONS = ("label", "fig-cap", "fig-alt")  # of a cell that draws a figure
-CHECKED = "_localbias_parameters"  # in a chapter's namespace: they have been looked at
+CHECKED = "_localbias_parameters"  # set in a chapter's namespace once its parameters are checked
 
 
 def sources(root: Path = ROOT) -> list[Path]:
@@ -39,9 +40,10 @@ def notebook(source: Path, root: Path = ROOT) -> Path:
 
 
 def stale(root: Path = ROOT) -> list[tuple[str, str]]:
-    """The chapters whose executed copy is out of date, each with the reason.
+    """The chapters whose executed copy is out of date.
 
-    Pairs (chapter, reason), the chapter named by its stem, such as `01_synthetic_hallucination`.
+    Returns:
+        Pairs (chapter, reason), the chapter by its stem, such as `01_synthetic_hallucination`.
     """
     reasons = [(source.stem, _reason(source, root)) for source in sources(root)]
     return [(chapter, reason) for chapter, reason in reasons if reason]
@@ -52,19 +54,27 @@ def refresh(
 ) -> list[str]:
     """Run the stale chapters and put their executed copies in place.
 
-    A copy is replaced whole and only after all its cells have run: a chapter that fails leaves the old one.
-    The same code writes the same bytes: no times, no versions of the machine, no progress bars.
+    A copy is replaced whole and only after all its cells have run: a chapter that fails leaves the
+    old one. The same code writes the same bytes: no times, no versions of the machine, no progress
+    bars.
 
-    paths  the chapters to look at, by stem or by the path of source or notebook; None is all of them
-    force  run them whether stale or not
-    root   the repository
+    Args:
+        paths: the chapters, by stem or by the path of source or notebook; None: all of them.
+        force: whether to run those that are up to date too.
+        root: the repository.
 
-    Returns the chapters that ran. ValueError where a path names no chapter; papermill.PapermillExecutionError
-    where a cell raises.
+    Returns:
+        The chapters that ran, by stem.
+
+    Raises:
+        ValueError: where a path names no chapter.
+        FileNotFoundError: where there are no chapters.
+        papermill.PapermillExecutionError: where a cell raises.
     """
     known = {source.stem: source for source in sources(root)}
     if not known:
-        raise FileNotFoundError(f"no chapters in {root / 'notebooks'}; they are in a checkout of the repository")
+        where = root / "notebooks"
+        raise FileNotFoundError(f"no chapters in {where}; they are in a checkout of the repository")
     wanted = list(known) if paths is None else [Path(path).stem for path in paths]
     for chapter in wanted:
         if chapter not in known:
@@ -84,21 +94,23 @@ def refresh(
 def parameters(namespace: dict[str, Any], **allowed: Any) -> None:
     """Refuse a chapter's parameters where they are unknown or bad.
 
-    Papermill only prints a note when it is given a parameter that the chapter does not have. So a chapter begins
-    with the cell tagged `parameters` and, before it makes any other variable, calls this::
+    Papermill only prints a note when it is given a parameter that the chapter does not have. So a
+    chapter begins with the cell tagged `parameters` and, before it makes any other variable, calls
+    this::
 
-        parameters(globals(), tier=("smoke", "laptop", "paper"), device=str, seed=range(2**31), rate=float)
+        parameters(globals(), tier=TIERS, device=str, seed=range(2**31), rate=float)
 
-    Looked at are only data that papermill can pass (text, numbers, None, lists, dicts), not tuples, modules,
-    functions, names that begin with an underscore, or what IPython's startup files made. When the cell is run again,
-    the variables that the chapter has made since are its own.
+    Only data that papermill can pass are checked (text, numbers, None, lists, dicts): not tuples,
+    modules, functions, names that begin with an underscore, or what IPython's startup files made.
+    When the cell is run again, the variables that the chapter has made since are its own.
 
     Args:
         namespace: the chapter's `globals()`.
         allowed: for each parameter a type, a tuple of choices or a range of integers.
 
     Raises:
-        ValueError: where a parameter is unknown, missing or not what it may be, naming it and what is allowed.
+        ValueError: where a parameter is unknown, missing or not what it may be, naming it and what
+            is allowed.
     """
     first_time = CHECKED not in namespace
     for name in _given(namespace) - allowed.keys() if first_time else ():
@@ -125,19 +137,22 @@ def _given(namespace: dict[str, Any]) -> set[str]:
 
 
 def _fits(value: Any, spec: Any) -> bool:
-    # By exact type: to Python True is 1 and 1.0 is 1, to a reader they are not.
+    """Whether a value is of that type, or one of those choices.
+
+    It goes by the exact type: Python takes True and 1.0 for 1, which a parameter must not.
+    """
     if spec is float:
         return type(value) in (int, float)  # papermill reads "-p rate 1" as an int
     if isinstance(spec, type):
         return type(value) is spec
     if isinstance(spec, range):
-        return (
-            type(value) is int and value in spec
-        )  # of anything else Python would ask every number of the range
+        # A value that is no int would be compared with each number of the range.
+        return type(value) is int and value in spec
     return value in spec and type(value) is type(spec[spec.index(value)])
 
 
 def _describe(spec: Any) -> str:
+    """What is allowed, in words."""
     if isinstance(spec, type):
         return f"any {spec.__name__}"
     if isinstance(spec, range):
@@ -146,6 +161,7 @@ def _describe(spec: Any) -> str:
 
 
 def _sha256(path: Path) -> str:
+    """The hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -156,10 +172,7 @@ def _reason(source: Path, root: Path) -> str | None:
         return "it was never executed"
     try:
         stamp = json.loads(path.read_text(encoding="utf-8"))["metadata"]["localbias"]
-    except (
-        ValueError,
-        KeyError,
-    ):  # such as a merge's conflict marks, or a copy executed by other means
+    except (ValueError, KeyError):  # conflict marks of a merge, or a copy executed by other means
         return "its notebook has no stamp that can be read"
     if stamp["source"] != _sha256(source):
         return "its source changed"
@@ -194,7 +207,7 @@ def _execute(source: Path, root: Path) -> str:
         os.environ[READS] = str(reads)
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads on shared cores wait for each other
         try:
-            # In the notebook's folder, as nbval's kernel is. Its progress bars and warnings show as it runs.
+            # In the notebook's folder, as nbval's kernel. Progress bars and warnings are shown.
             nb = papermill.execute_notebook(
                 nb, None, kernel_name="python3", cwd=folder, stderr_file=sys.stderr
             )
@@ -211,27 +224,28 @@ def _execute(source: Path, root: Path) -> str:
 
 
 def cell_options(code: str) -> dict[str, Any]:
-    """The options in the comment block that a code cell begins with, as Quarto writes them::
+    """The options in the comment block that a code cell begins with, as Quarto writes them.
+
+    Such a block is::
 
         #| label: parity-scalars
-        #| fig-cap: What the figure shows, for whoever sees it.
+        #| fig-cap: What the figure shows, for those who see it.
         #| fig-alt: >-
-        #|   The same for whoever does not, on as many lines as it takes.
+        #|   The same for those who do not, on as many lines as it takes.
 
     Raises:
         ValueError: where the block is no YAML mapping, or has another option than these three.
     """
-    block = list(takewhile(lambda line: line.startswith("#|"), code.splitlines()))
-    options = (
-        yaml.safe_load("\n".join(line.removeprefix("#|").removeprefix(" ") for line in block)) or {}
-    )
+    block = takewhile(lambda line: line.startswith("#|"), code.splitlines())
+    text = "\n".join(line.removeprefix("#|").removeprefix(" ") for line in block)
+    options = yaml.safe_load(text) or {}
     if not isinstance(options, dict) or not options.keys() <= set(OPTIONS):
         raise ValueError(f"cell options {options!r}; allowed: {', '.join(OPTIONS)}")
     return options
 
 
 def _apply_options(cell: Any) -> None:
-    """Have MyST-NB show a code cell's picture as a figure with that name, caption and alternative text."""
+    """Have MyST-NB show a code cell's picture as the figure that its options describe."""
     options = cell_options(cell.source) if cell.cell_type == "code" else {}
     if "fig-cap" in options:
         figure = {"name": f"fig-{options['label']}", "caption": options["fig-cap"]}
@@ -239,19 +253,16 @@ def _apply_options(cell: Any) -> None:
 
 
 def _show_in_readme(executed: str, root: Path) -> None:
-    """The picture of a cell tagged `readme` becomes the README's, so that it too is one that a chapter computed."""
+    """Make the picture of a cell tagged `readme` the README's: it too is one a chapter computed."""
     for cell in json.loads(executed)["cells"]:
         if "readme" in cell["metadata"].get("tags", ()):
-            pictures = [
-                out["data"]["image/png"]
-                for out in cell["outputs"]
-                if "image/png" in out.get("data", {})
-            ]
-            write_atomically(root / "book" / "images" / "readme.png", base64.b64decode(pictures[0]))
+            data = [out.get("data", {}) for out in cell["outputs"]]
+            picture = next(kinds["image/png"] for kinds in data if "image/png" in kinds)
+            write_atomically(root / "book" / "images" / "readme.png", base64.b64decode(picture))
 
 
 def _settle(nb: Any) -> None:
-    """Take out of an executed notebook all that differs from run to run."""
+    """Remove from an executed notebook all that differs from run to run."""
     nb.metadata.pop("papermill", None)
     nb.metadata["language_info"].pop("version", None)
     for number, cell in enumerate(nb.cells):
@@ -266,7 +277,7 @@ def _settle(nb: Any) -> None:
 
 
 def _number_widgets(nb: Any) -> None:
-    """Widget models carry random names, in the notebook's metadata and in outputs: number them instead."""
+    """Number the widget models, whose names, in metadata and in outputs, are random."""
     import nbformat
 
     widgets = nb.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
@@ -278,7 +289,10 @@ def _number_widgets(nb: Any) -> None:
 
 
 def _is_progress(output: Any) -> bool:
-    # A bar redraws its line and ends in a bare newline. A warning does neither, and stays to be seen.
+    """Whether an output is a progress bar's: it redraws its line and ends in a bare newline.
+
+    A warning does neither, and stays.
+    """
     return (
         output.output_type == "stream"
         and output.name == "stderr"

@@ -1,12 +1,12 @@
-"""What the book's pages can show: rows of the ledger, verdicts on the theory, the tests behind them.
+"""What the book's pages can show: rows of the ledger, verdicts on the theory, and their tests.
 
-    {ledger}              the table of what the paper says beside what is found here; or the named rows of it
-    {verdict}`thm-5.2`    the badge of a claim, linked to its check
-    {verdicts}            the table of all claims on the theory, or of those named
-    {checks}              every claim with its numbers and the source of its tests; or the named tests alone
+- `{ledger}`: the table of what the paper says beside what is found here; or the named rows of it
+- `{verdict}`, such as of thm-5.2: the badge of a claim, linked to its check
+- `{verdicts}`: the table of all claims on the theory, or of those named
+- `{checks}`: all claims with their numbers and the sources of their tests; or the named tests alone
 
-Their entries have the targets `claim-<id>`, `check-<claim>` and `<file>.<test>`. Numbers are computed when a page is
-read, each once a build.
+Their entries have the targets `claim-<id>`, `check-<claim>` and `<file>.<test>`. Numbers are
+computed when a page is read, each once a build.
 """
 
 from collections.abc import Iterable
@@ -38,9 +38,7 @@ VERDICT_COLUMNS = (("Claim", 34), ("Verdict", 21), ("Computed", 31), ("Missed by
 
 def ledgers(env: BuildEnvironment) -> set[str]:
     """The pages that show rows of the ledger, kept from build to build."""
-    if not hasattr(env, "localbias_ledgers"):
-        env.localbias_ledgers = set()
-    return env.localbias_ledgers
+    return vars(env).setdefault("localbias_ledgers", set())
 
 
 @cache
@@ -52,8 +50,8 @@ def ledger_rows() -> list[dict[str, str]]:
 class Ledger(SphinxDirective):
     """The table of what the paper says beside what is found here.
 
-    Without an argument all claims stand in it, and each gets the target `claim-<id>`. With claim ids as the
-    argument only those do, linked to the whole table.
+    Without an argument all claims stand in it, and each gets the target `claim-<id>`. With claim
+    ids as the argument only those do, linked to the whole table.
     """
 
     optional_arguments = 1
@@ -95,22 +93,18 @@ def badge(env: BuildEnvironment, claim: Claim) -> nodes.Node:
 def missed(claim: Claim) -> str:
     """By how much a claim is missed and how precisely that is known."""
     found = claim.evidence()
-    text = f"{number(found.miss if found.miss > found.error else 0)} ± {number(found.error)}"
-    return (
-        text
-        if found.beyond is None
-        else f"{text}; where the condition fails, {number(found.beyond)}"
-    )
+    miss = found.miss if found.miss > found.error else 0
+    text = f"{number(miss)} ± {number(found.error)}"
+    if found.beyond is not None:
+        text += f"; where the condition fails, {number(found.beyond)}"
+    return text
 
 
 def note_dependencies(env: BuildEnvironment) -> None:
     """Have this page read again when the theory or its tests change."""
     package = Path(__file__).parents[1]
-    for path in chain(
-        package.glob("theory/*.py"),
-        package.glob("book/claims/*.py"),
-        ROOT.glob("tests/theory/*.py"),
-    ):
+    sources = package.glob("theory/*.py"), package.glob("book/claims/*.py")
+    for path in chain(*sources, ROOT.glob("tests/theory/*.py")):
         env.note_dependency(str(path))
 
 
@@ -135,9 +129,8 @@ class Verdicts(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         note_dependencies(self.env)
         try:
-            claims = [
-                CLAIMS[id] for id in (self.arguments[0].split() if self.arguments else CLAIMS)
-            ]
+            named = self.arguments[0].split() if self.arguments else list(CLAIMS)
+            claims = [CLAIMS[name] for name in named]
             return [table(VERDICT_COLUMNS, map(self._row, claims), ["ledger", "verdicts"])]
         except ValueError as error:
             raise self.error(str(error)) from None
@@ -159,9 +152,10 @@ class Verdicts(SphinxDirective):
 
 
 class Checks(SphinxDirective):
-    """A section for each claim, with the sources of its tests; or the sources of the named tests and files of tests.
+    """A section for each claim, with the sources of its tests.
 
-    A test that several claims share is shown once a page.
+    With tests or files of tests as the argument, the sources of those alone. A test that several
+    claims share is shown once a page.
     """
 
     optional_arguments = 1
@@ -210,19 +204,22 @@ def table(
     columns: Iterable[tuple[str, int]], rows: Iterable[nodes.row], classes: list[str]
 ) -> nodes.table:
     """A table of these headings, each with its share of the width."""
-    group = nodes.tgroup(cols=len(columns := list(columns)))
-    group += [nodes.colspec(colwidth=width) for _, width in columns]
+    headings, widths = zip(*columns)
+    group = nodes.tgroup(cols=len(headings))
+    group += [nodes.colspec(colwidth=width) for width in widths]
     head = nodes.row()
-    head += [nodes.entry("", nodes.paragraph(text=heading)) for heading, _ in columns]
+    head += [nodes.entry("", nodes.paragraph(text=heading)) for heading in headings]
     group += [nodes.thead("", head), nodes.tbody("", *rows)]
     return nodes.table("", group, classes=[*classes, "colwidths-given"])
 
 
 def table_row(cells: Iterable[tuple[str, list[nodes.Node]]]) -> nodes.row:
-    """A row of cells, each with its column's heading: by the class the style sheet knows what a phone prints above."""
-    return nodes.row(
-        "", *(nodes.entry("", *cell, classes=[nodes.make_id(heading)]) for heading, cell in cells)
-    )
+    """A row of cells, each with its column's heading.
+
+    The heading becomes a class, by which the style sheet puts it above the cell on a phone.
+    """
+    entries = (nodes.entry("", *cell, classes=[nodes.make_id(heading)]) for heading, cell in cells)
+    return nodes.row("", *entries)
 
 
 def parsed(state: Any, markdown: str, name: str) -> list[nodes.Node]:
@@ -234,16 +231,8 @@ def parsed(state: Any, markdown: str, name: str) -> list[nodes.Node]:
 
 def link(env: BuildEnvironment, target: str, child: nodes.Node) -> pending_xref:
     """A link to where `anchor` put a target, on any page; of the child only the text is kept."""
-    return pending_xref(
-        "",
-        child,
-        refdomain="std",
-        reftype="ref",
-        reftarget=target,
-        refexplicit=True,
-        refwarn=True,
-        refdoc=env.docname,
-    )
+    how = dict(refdomain="std", reftype="ref", refexplicit=True, refwarn=True)
+    return pending_xref("", child, reftarget=target, refdoc=env.docname, **how)
 
 
 def anchor(state: Any, node: nodes.Element, target: str) -> None:

@@ -1,7 +1,8 @@
-"""One figure of a chapter by its name, drawn from its records without running the rest of the chapter.
+"""One figure of a chapter by its name, drawn from records without running the whole chapter.
 
-A figure is a cell of a chapter's source with a label (`chapters.cell_options`); a slider has one too, and no caption.
-It is drawn by the cells it needs, in their order: those that set the names it reads, and what these read in turn.
+A figure is a cell of a chapter's source with a label (`chapters.cell_options`); a slider has one
+too, and no caption. It is drawn by the cells it needs, in their order: those that set the names it
+reads, and what these read in turn.
 """
 
 import ast
@@ -71,7 +72,8 @@ def draw(
         `out`.
 
     Raises:
-        ValueError: for a chapter, a figure, a parameter or a kind of file that there is not, naming those there are.
+        ValueError: for a chapter, a figure, a parameter or a kind of file that there is not, naming
+            those there are.
     """
     source = find_chapter(chapter, root)
     cells = {cell.name: cell for cell in figure_cells(source)}
@@ -81,9 +83,12 @@ def draw(
         raise ValueError(f"{out.name}; allowed: a file that ends in {', '.join(SUFFIXES)}")
     code = [cell.source for cell in _code_cells(source)]
     needed = cells_needed(code, cells[name].place)
+    import matplotlib.pyplot as plt
+
     namespace: dict[str, Any] = {"__name__": "__main__"}
     result = None
     for place in needed:
+        plt.close("all")  # what an earlier cell drew is not the figure that is asked for
         result = _run(code[place], namespace, source)
         if place == 0:
             namespace.update(parameters or {})
@@ -94,8 +99,8 @@ def draw(
 def cells_needed(code: list[str], place: int) -> list[int]:
     """Which cells one cell needs, in their order, itself among them.
 
-    The first two, parameters and imports, always belong to them. Another does if it sets a name that is read by one
-    that belongs, or changes what such a name holds (`a[i] = …`, `a.append(…)`).
+    The first two, parameters and imports, always belong to them. Another does if it sets a name
+    that is read by one that belongs, or changes what such a name holds (`a[i] = …`, `a.append(…)`).
 
     Args:
         code: the source of each cell.
@@ -103,34 +108,77 @@ def cells_needed(code: list[str], place: int) -> list[int]:
     """
     trees = [ast.parse(cell) for cell in code]
     imported = {name for tree in trees for node in ast.walk(tree) for name in _imports(node)}
-    reads, sets = zip(*((names - imported for names in _names(tree)) for tree in trees))
-    needed, wanted = [place], set(reads[place])
+    needed, wanted = [place], _reads(trees[place].body, set()) - imported
     for earlier in range(place - 1, -1, -1):
-        if earlier < 2 or sets[earlier] & wanted:
+        tree = trees[earlier]
+        if earlier < 2 or (_stored(tree) | _changed(tree)) & wanted:
             needed.insert(0, earlier)
-            wanted |= reads[earlier]
+            own: set[str] = set()
+            reads = _reads(tree.body, own) - imported
+            wanted = wanted - own | reads  # what this cell sets, no cell before it need set
     return needed
 
 
-def _names(tree: ast.AST) -> tuple[set[str], set[str]]:
-    """The names that a cell reads, and those that it sets or changes."""
-    reads, sets = set(), set()
+def _reads(body: list[ast.stmt], own: set[str]) -> set[str]:
+    """The names that statements read from what was there before; `own` grows by what they set."""
+    found: set[str] = set()
+    for statement in body:
+        fields = [value for _, value in ast.iter_fields(statement)]
+        blocks = [one for one in fields if isinstance(one, list) and _are_statements(one)]
+        heads = [one for one in ast.iter_child_nodes(statement) if not isinstance(one, ast.stmt)]
+        for part in heads if blocks else [statement]:
+            found |= _free(part) - own
+        for part in heads if blocks else [statement]:
+            own |= _stored(part)
+        for block in blocks:
+            found |= _reads(block, set(own))  # a block may not run: what it sets may not be set
+    return found - set(dir(builtins))
+
+
+def _are_statements(nodes: list[Any]) -> bool:
+    return bool(nodes) and isinstance(nodes[0], ast.stmt)
+
+
+def _bound(node: ast.AST) -> set[str]:
+    """The names that are a comprehension's or a lambda's own."""
+    if isinstance(node, ast.Lambda):
+        return {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)}
+    generators = getattr(node, "generators", [])
+    return {name for one in generators for name in _stored(one.target)}
+
+
+def _free(node: ast.AST) -> set[str]:
+    """The names whose values a piece of code takes from around it."""
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Load) else set()
+    found: set[str] = set().union(*map(_free, ast.iter_child_nodes(node)))
+    if isinstance(node, ast.AugAssign):
+        found |= _stored(node.target)
+    return found - _bound(node)
+
+
+def _stored(node: ast.AST) -> set[str]:
+    """The names that a piece of code binds."""
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Store) else set()
+    return set().union(*map(_stored, ast.iter_child_nodes(node))) - _bound(node)
+
+
+def _changed(tree: ast.AST) -> set[str]:
+    """The names whose values a cell changes in place, so far as one can see that."""
+    found: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (reads if isinstance(node.ctx, ast.Load) else sets).add(node.id)
-        elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
-            sets |= {root.id for root in ast.walk(node.value) if isinstance(root, ast.Name)}
-        elif isinstance(node, ast.AugAssign):
-            reads |= {root.id for root in ast.walk(node.target) if isinstance(root, ast.Name)}
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found |= {root.id for root in ast.walk(node.value) if isinstance(root, ast.Name)}
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             called = node.value.func
             if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-                sets.add(called.value.id)
-    return reads - set(dir(builtins)), sets
+                found.add(called.value.id)
+    return found
 
 
 def _imports(node: ast.AST) -> set[str]:
-    """The names that an import statement binds; nothing that a cell does to a module concerns another cell."""
+    """The names that an import binds; what a cell does to a module concerns no other cell."""
     if not isinstance(node, ast.Import | ast.ImportFrom):
         return set()
     return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
@@ -149,7 +197,9 @@ def _run(code: str, namespace: dict[str, Any], source: Path) -> Any:
     tree = ast.parse(code)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, source, "exec"), namespace)
-    return eval(compile(ast.Expression(last.value), source, "eval"), namespace) if last else None
+    if not isinstance(last, ast.Expr):
+        return None
+    return eval(compile(ast.Expression(last.value), source, "eval"), namespace)
 
 
 def _write(result: Any, namespace: dict[str, Any], out: Path) -> None:
@@ -162,6 +212,8 @@ def _write(result: Any, namespace: dict[str, Any], out: Path) -> None:
         return
     from localbias.figures.sliders import first_frame
 
+    if result is None:
+        raise ValueError(f"{out.name}: with these parameters there is nothing to draw")
     if out.suffix != ".png":
         raise ValueError(
             f"{out.name}; a slider's frame is a picture: allowed is a file that ends in .png"

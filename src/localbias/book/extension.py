@@ -1,11 +1,13 @@
-"""What the book asks of Sphinx beyond Jupyter Book: stale chapters named, the ledger, verdicts, scripts of its own.
+"""What the book asks of Sphinx beyond Jupyter Book: stale chapters, ledger, verdicts, own scripts.
 
-The build itself never runs a chapter. See `sphinx: extra_extensions` in `_config.yml`, and `directives`.
+The build itself never runs a chapter. See `sphinx: extra_extensions` in `_config.yml`, and
+`directives`.
 """
 
 import os
 
-# The build's own calculations are small: more threads gain nothing. It must stand before numpy and torch load.
+# The build's own calculations are small: more threads gain nothing. The variable counts only if it
+# is set before numpy and torch are loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hashlib
@@ -14,10 +16,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
+from sphinx.util.typing import stringify_annotation
 
 from localbias import __version__
 from localbias.book import chapters
@@ -25,7 +29,7 @@ from localbias.store import RECORDS, ROOT
 
 logger = logging.getLogger(__name__)
 
-#: Where `make book` puts the scripts that it fetches: the folder beside the pages' sources, and the files in it.
+#: Where `make book` puts the scripts that it fetches: a folder beside the pages' sources.
 SCRIPTS = "vendor/static"
 MATHJAX = "mathjax/tex-mml-chtml.js"
 WIDGETS = {
@@ -38,7 +42,7 @@ WIDGETS = {
 
 
 def name_stale_chapters(app: Sphinx, config: Config) -> None:
-    """Warn of each chapter whose executed copy is out of date, with the command that refreshes it."""
+    """Warn of each chapter whose executed copy is out of date, naming the command to refresh it."""
     for chapter, reason in chapters.stale(Path(app.srcdir).parent):
         logger.warning(
             "chapter %s is stale: %s; refresh it with: localbias notebooks",
@@ -50,10 +54,11 @@ def name_stale_chapters(app: Sphinx, config: Config) -> None:
 
 
 def use_own_scripts(app: Sphinx, config: Config) -> None:
-    """Serve mathjax and the widgets' scripts from `vendor/static` where `make book` has put them, else from CDNs.
+    """Serve mathjax and the widgets' scripts from `vendor/static`, where `make book` has put them.
 
-    They go through `html_static_path` and not `_static`: Jupyter Book loads every script of `_static` on every page.
-    The widgets' scripts are loaded by pages with widgets only.
+    Without them they come from CDNs. They go through `html_static_path` and not `_static`, since
+    Jupyter Book loads each script of `_static` on each page. The widgets' scripts are loaded by
+    pages with widgets only.
     """
     own = Path(app.srcdir) / SCRIPTS
     if own.exists():
@@ -74,31 +79,49 @@ def pages_of_changed_records(
     digest = hashlib.sha256()
     for path in [ROOT / "book" / "claims.yml", *sorted(RECORDS.glob("**/*.json"))]:
         digest.update(f"{path.name} {path.stat().st_mtime_ns} ".encode())
-    before = getattr(env, "localbias_records", None)
-    env.localbias_records = digest.hexdigest()
-    pages = getattr(env, "localbias_ledgers", set())
-    return set() if before == env.localbias_records else pages & env.found_docs
+    kept = vars(env)  # Sphinx keeps its environment from build to build
+    before, kept["localbias_records"] = kept.get("localbias_records"), digest.hexdigest()
+    if before == kept["localbias_records"]:
+        return set()
+    return kept.get("localbias_ledgers", set()) & env.found_docs
 
 
 def escape_docstring(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Take their reST meaning from stars, bars and final underscores outside of code.
+    """Escape stars, bars and final underscores outside of code, which reST would take for marks.
 
-    Docstrings are Google style, which napoleon reads; shapes such as [B, *shape] and bars such as |x| stand in them
-    as they are.
+    Docstrings are Google style, which napoleon reads; shapes such as [B, *shape] and bars such as
+    |x| stand in them as they are.
     """
     lines[:] = [_escape(line) for line in lines]
 
 
 def _escape(text: str) -> str:
-    return re.sub(
-        r"(`+[^`]+`+)|([*|\\]|(?<=\w)_(?!\w))", lambda mark: mark[1] or "\\" + mark[2], text
-    )
+    """The text with a backslash before each mark that reST would take for its own."""
+    code, mark = r"(`+[^`]+`+)", r"([*|\\]|(?<=\w)_(?!\w))"
+    return re.sub(f"{code}|{mark}", lambda found: found[1] or "\\" + found[2], text)
+
+
+def skip_field(
+    app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out the fields of named tuples, which their class lists as its attributes."""
+    return True if str(obj.__doc__).startswith("Alias for field number") else None
+
+
+def name_array_like(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str, returns: str
+) -> tuple[str, str] | None:
+    """Write numpy's ArrayLike as such, and not as the union of a dozen types that it stands for."""
+    union = stringify_annotation(ArrayLike, "smart")
+    if not arguments or union not in arguments:
+        return None
+    return arguments.replace(union, "ArrayLike"), returns
 
 
 def add_directives(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
-    """The pages' own markup, where any page is to be read. Loaded here, for it needs torch."""
+    """Register the pages' own markup, where a page is to be read: only then is torch loaded."""
     if pages:
         from localbias.book import directives
 
@@ -114,7 +137,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", use_own_scripts)
     app.connect("env-get-outdated", pages_of_changed_records)
     app.connect("env-before-read-docs", add_directives)
-    app.connect(
-        "autodoc-process-docstring", escape_docstring, priority=400
-    )  # before napoleon's, at 500
+    # Before napoleon, whose priority is 500.
+    app.connect("autodoc-process-docstring", escape_docstring, priority=400)
+    app.connect("autodoc-skip-member", skip_field)
+    app.connect("autodoc-process-signature", name_array_like)
     return {"version": __version__, "parallel_read_safe": False, "parallel_write_safe": True}

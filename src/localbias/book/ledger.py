@@ -1,12 +1,12 @@
-"""The ledger: what the paper says beside what the records say, one row a claim, read from book/claims.yml.
+"""The ledger: what the paper says beside what the records say, one row a claim of book/claims.yml.
 
-A claim names the experiments that speak to it and the quantity that is read from their records; the number, its
-interval and the verdict are computed here and stand nowhere else. A claim on theory names an entry of `book.claims`,
-which computes both.
+A claim names experiments and the quantity that is read from their records; the number, its interval
+and the verdict are computed here and stand nowhere else. A claim on theory names an entry of
+`book.claims`, which computes them.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from jsonschema.exceptions import best_match
 
 from localbias.book.claims import CLAIMS as THEORY
 from localbias.experiments import Results, catalogue
+from localbias.ldr import Summary
 from localbias.measure import OUTCOMES
 from localbias.statistics import share_over_seeds
 from localbias.store import RECORDS, ROOT
@@ -26,14 +27,20 @@ CLAIMS = ROOT / "book" / "claims.yml"
 VALIDATOR = Draft202012Validator(
     json.loads(Path(__file__).with_name("claims.schema.json").read_text(encoding="utf-8"))
 )
-SEEDS = (0, 1, 2)  # that the book commits; a reader's own runs do not change what it says
+SEEDS = (0, 1, 2)  # those whose records are committed; runs of one's own do not change the ledger
 TIERS = ("laptop", "paper")  # in which a claim is measured
-TARGETS = {"noise": "the noise", "x0": "x̂0", "v": "v"}
+TARGET_NAMES = {"noise": "the noise", "x0": "x̂0", "v": "v"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one experiment says of a claim: a sentence (markdown), and the range that the verdict compares."""
+    """What one experiment says about a claim.
+
+    Attributes:
+        says: a sentence, Markdown.
+        low: end of the range that the verdict compares with what the paper expects.
+        high: its other end.
+    """
 
     says: str
     low: float
@@ -41,10 +48,18 @@ class Finding:
 
 
 def rows(claims: Path = CLAIMS, folder: Path = RECORDS) -> list[dict[str, str]]:
-    """The claims in their order: id, where, says, finds, verdict, why (markdown).
+    """The rows of the ledger.
 
-    The verdict is "agrees", "differs" or "partly" where the measured ranges overlap `expects` all, not at all or in
-    part, and "no record" before anything was measured; on theory it is one of `claims.VERDICTS`.
+    The verdict is "agrees", "differs" or "partly" where all, none or some of the measured ranges
+    overlap with `expects`, and "no record" before anything was measured. On theory it is one of
+    `claims.VERDICTS`.
+
+    Args:
+        claims: the file of claims.
+        folder: of the records.
+
+    Returns:
+        The claims in their order, each with id, where, says, finds, verdict and why (Markdown).
 
     Raises:
         ValueError: for an entry that is malformed, naming its claim.
@@ -54,6 +69,7 @@ def rows(claims: Path = CLAIMS, folder: Path = RECORDS) -> list[dict[str, str]]:
 
 
 def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
+    """The row of one claim."""
     if error := best_match(VALIDATOR.iter_errors(entry)):
         claim = entry.get("id", entry) if isinstance(entry, dict) else entry
         raise ValueError(
@@ -65,55 +81,67 @@ def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
         says = f"{claim.evidence().says} {{ref}}`How it is checked <check-{claim.id}>`"
         return row | {"finds": says, "verdict": claim.verdict}
     found = [finding for measure in entry["measure"] for finding in _findings(measure, folder)]
-    return row | {
-        "finds": "; ".join(finding.says for finding in found) or "(no record yet)",
-        "verdict": _verdict(found, *entry["expects"]),
-    }
+    says = "; ".join(finding.says for finding in found) or "(no record yet)"
+    return row | {"finds": says, "verdict": _verdict(found, *entry["expects"])}
 
 
-def _verdict(found: Iterable[Finding], low: float, high: float) -> str:
-    overlaps = {bool(finding.low <= high and finding.high >= low) for finding in found}
-    if not overlaps:
+def _verdict(found: Sequence[Finding], low: float, high: float) -> str:
+    """Whether findings overlap with the range from `low` to `high`, in a word."""
+    if not found:
         return "no record"
-    if len(overlaps) == 2:
-        return "partly"
-    return "agrees" if overlaps.pop() else "differs"
+    overlaps = [finding.low <= high and finding.high >= low for finding in found]
+    if all(overlaps):
+        return "agrees"
+    return "partly" if any(overlaps) else "differs"
 
 
 def _findings(measure: dict[str, Any], folder: Path) -> list[Finding]:
-    """What each tier that has records of the measure's experiment says."""
+    """What the records of a measure's experiment say, a finding for each tier that has some."""
     found = []
     for tier in TIERS:
         records = catalogue.found(measure["experiment"], tier, SEEDS, folder=folder)
         if records:
             results = Results(records)
             finding = _ratios(results, measure) if "ldr" in measure else _shares(results, measure)
-            origin = (
-                f"(`{results.name}`, {tier} tier, {len(records)} seed{'s' * (len(records) > 1)})"
-            )
-            found.append(Finding(f"{finding.says} {origin}", finding.low, finding.high))
+            seeds = f"{len(records)} seed{'s' * (len(records) > 1)}"
+            says = f"{finding.says} (`{results.name}`, {tier} tier, {seeds})"
+            found.append(Finding(says, finding.low, finding.high))
     return found
 
 
 def _shares(results: Results, measure: dict[str, Any]) -> Finding:
-    """The share of some outcomes: at the last step, at its highest, or the step from which it is below a level."""
+    """The share of some outcomes.
+
+    By the measure's "quantity" it is that at the last step, the highest one, or the step after
+    which it is first below a level.
+    """
     columns = [OUTCOMES.index(name) for name in measure["outcome"]]
     quantity, name = measure.get("quantity", "last"), " or ".join(measure["outcome"])
-    merged, n = results.counts[..., columns].sum(-1), results.counts.sum(-1)  # [S, M]
+    counts, n = results.counts[..., columns].sum(-1), results.counts.sum(-1)  # [S, M]
     if quantity == "first_below":
-        return _first_below(results.steps, merged / n, measure["level"], name)
-    place = -1 if quantity == "last" else int((merged / n).mean(0).argmax())
-    mean, low, high = share_over_seeds(merged[:, place], n[:, place])
+        return _first_below(results.steps, counts / n, measure["level"], name)
+    row = -1 if quantity == "last" else int((counts / n).mean(0).argmax())
+    mean, low, high = share_over_seeds(counts[:, row], n[:, row])
     chance = sum(results.chance[column] for column in columns)
     says = (
-        f"**{mean:.1%}** {name} ({low:.1%} to {high:.1%}) after {results.steps[place]:,} steps; "
+        f"**{mean:.1%}** {name} ({low:.1%} to {high:.1%}) after {results.steps[row]:,} steps; "
         f"chance {chance:.1%}"
     )
     return Finding(says, low, high)
 
 
 def _first_below(steps: np.ndarray, shares: np.ndarray, level: float, name: str) -> Finding:
-    """From which step on a share [S, M] is below the level, as a share of the training; infinite for never."""
+    """The first step at which a share is below a level.
+
+    Args:
+        steps: [M], the measured steps.
+        shares: [S, M].
+        level: of the share.
+        name: of what it is a share of.
+
+    Returns:
+        The range over the seeds, as a share of the training; infinite for never.
+    """
     below = shares < level
     first = np.where(below.any(1), steps[below.argmax(1)], np.inf)  # [S]
     start, end, last = first.min(), first.max(), steps[-1]
@@ -130,7 +158,15 @@ def _first_below(steps: np.ndarray, shares: np.ndarray, level: float, name: str)
 
 @dataclass(frozen=True, order=True)
 class _Ratio:
-    """The mean ratio at one level and step; the seeds' range, widened to the 95 % interval of all their samples."""
+    """The mean ratio at one noise level and step; ratios are ordered by it.
+
+    Attributes:
+        mean: over the seeds.
+        low: end of the seeds' range, widened to the 95 % interval of all their samples.
+        high: its other end.
+        level: by √ᾱ.
+        step: of training.
+    """
 
     mean: float
     low: float
@@ -140,7 +176,11 @@ class _Ratio:
 
 
 def _ratios(results: Results, measure: dict[str, Any]) -> Finding:
-    """The local dependency ratio over noise levels: after training, or at its lowest at any measured step."""
+    """The local dependency ratio over noise levels.
+
+    By the measure's "quantity" it is that after training, the highest of the levels there, or the
+    lowest at any measured step and level.
+    """
     target, levels = measure["ldr"]["target"], measure["ldr"]["levels"]
     quantity, last = measure.get("quantity", "last"), int(results.steps[-1])
     if unknown := [level for level in levels if level not in results.levels]:
@@ -149,13 +189,14 @@ def _ratios(results: Results, measure: dict[str, Any]) -> Finding:
     found = _ratios_at(results, target, levels, every_step=quantity == "lowest")
     if not found:
         raise ValueError(
-            f"no ratio of {results.name!r} in the ledger: every Jacobian vanishes at levels {levels}"
+            f"no ratio of {results.name!r} in the ledger: "
+            f"every Jacobian vanishes at levels {levels}"
         )
     least, most = min(found), max(found)
     when = "at any measured step" if quantity == "lowest" else f"after {last:,} steps"
     says = (
-        f"LDR of {TARGETS[target]} {when}: lowest **{least.mean:.3f}** ({least.low:.3f} to {least.high:.3f}) "
-        f"at √ᾱ = {least.level:g}"
+        f"LDR of {TARGET_NAMES[target]} {when}: lowest **{least.mean:.3f}** "
+        f"({least.low:.3f} to {least.high:.3f}) at √ᾱ = {least.level:g}"
     )
     if quantity == "lowest":
         says += f", step {least.step:,}"
@@ -171,17 +212,24 @@ def _ratios(results: Results, measure: dict[str, Any]) -> Finding:
 def _ratios_at(
     results: Results, target: str, levels: list[float], every_step: bool
 ) -> list[_Ratio]:
-    """The ratio at each level, after training or at every measured step, where some seed has one."""
+    """The ratio at each level, after training or at all measured steps, where a seed has one."""
     steps, summaries = results.steps.tolist(), results.summaries(target, levels)
     rows = range(1, len(steps) + 1) if every_step else [len(steps)]
     found = []
     for level in levels:
         for row in rows:
-            seeds = [by_row[row] for by_row in summaries[level] if by_row[row]]
-            if seeds:
-                means = [summary.mean for summary in seeds]
-                mean = float(np.mean(means))
-                half = float(np.sqrt(sum((s.high - s.mean) ** 2 for s in seeds)) / len(seeds))
-                low, high = min(mean - half, *means), max(mean + half, *means)
+            of_seeds = [by_row[row] for by_row in summaries[level]]
+            defined = [summary for summary in of_seeds if summary is not None]
+            if defined:
+                mean, low, high = _over_seeds(defined)
                 found.append(_Ratio(mean, low, high, level, steps[row - 1]))
     return found
+
+
+def _over_seeds(summaries: list[Summary]) -> tuple[float, float, float]:
+    """The mean ratio, and the seeds' range, widened to the 95 % interval of all their samples."""
+    means = [summary.mean for summary in summaries]
+    mean = float(np.mean(means))
+    halves = [summary.high - summary.mean for summary in summaries]
+    half = float(np.sqrt(sum(half**2 for half in halves)) / len(summaries))
+    return mean, min(mean - half, *means), max(mean + half, *means)

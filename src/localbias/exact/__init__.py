@@ -1,18 +1,22 @@
 """Exact denoisers: E[x0 | x_t] for data laws that are known, called like any denoiser.
 
-Here lives what a perfect network would do: for the rule, for independent symbols, for the training set, for
-models of letters between them; and at which noise levels they differ. Nothing here is trained.
+Here lives what a perfect network would do: for the rule, for independent symbols, for the training
+set, for models of letters between them; and at which noise levels they differ. Nothing here is
+trained.
 """
 
 from localbias.exact.levels import OverLevels, band, gap, over_levels
 from localbias.exact.ngrams import Markov, markov
 from localbias.exact.strings import (
+    FURTHER,
     NAMES,
     RESOLUTION,
     Independent,
     Reference,
     Strings,
     marginals,
+    moments,
+    of_images,
     patches,
     references,
     rule,
@@ -20,6 +24,7 @@ from localbias.exact.strings import (
 )
 
 __all__ = [
+    "FURTHER",
     "NAMES",
     "RESOLUTION",
     "Independent",
@@ -31,6 +36,8 @@ __all__ = [
     "gap",
     "marginals",
     "markov",
+    "moments",
+    "of_images",
     "over_levels",
     "patches",
     "references",

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from localbias.diffusion import Schedule
+from localbias.diffusion import DenoiserLike, Schedule
 from localbias.exact.strings import RESOLUTION, Reference
 from localbias.grammar import Grammar
 from localbias.ldr import local_dependency_ratio, mean_ratio
 from localbias.render import Renderer
 
-TARGETS = ("x0", "noise")
+READ_AS = ("x0", "noise")  # targets whose ratios are compared
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class OverLevels:
 
     Attributes:
         levels: [V], by √ᾱ.
-        ratios: target ("x0", "noise") -> name of the reference -> mean local dependency ratio [V], NaN where
-            more than half of the Jacobians vanish.
+        ratios: target ("x0", "noise") -> name of the reference -> mean local dependency ratio [V],
+            NaN where more than half of the Jacobians vanish.
         gap: [V], the loss (of x0) of the marginals denoiser beyond the rule's.
         band: the levels between which the gap is at least a tenth of its largest.
     """
@@ -42,7 +42,7 @@ def over_levels(
     grammar: Grammar,
     renderer: Renderer,
     schedule: Schedule,
-    references: Mapping[str, Callable],
+    references: Mapping[str, Reference],
     levels: Sequence[float],
     seed: int,
     *,
@@ -50,13 +50,14 @@ def over_levels(
     probes: int = 16,
     symbol: int = 0,
 ) -> OverLevels:
-    """The local dependency ratio of exact denoisers, and the loss that the rule saves, at each noise level.
+    """The local dependency ratio of exact denoisers, and the loss that the rule saves, by level.
 
     Args:
         grammar: whose valid strings are shown and noised.
         renderer: shows them.
         schedule: the noise.
-        references: the exact denoisers by name, "rule" and "marginals" among them (`exact.references`).
+        references: the exact denoisers by name, "rule" and "marginals" among them
+            (`exact.references`).
         levels: [V], by √ᾱ.
         seed: of the signals and the noise.
         signals: of which the ratios are means; the gap is over 20 times as many.
@@ -70,19 +71,18 @@ def over_levels(
         return renderer(grammar.support[chosen], generator)
 
     x0, region, many = drawn(signals), renderer.region(symbol), drawn(20 * signals)
+    rule, marginals = references["rule"], references["marginals"]
     ratios: dict[str, dict[str, list[float]]] = {
-        target: {name: [] for name in references} for target in TARGETS
+        target: {name: [] for name in references} for target in READ_AS
     }
     gaps = []
     for level in levels:
         t = schedule.index(sqrt_alpha_bar=level)
         x_t = schedule.add_noise(x0, torch.randn(x0.shape, generator=generator), t).double()
-        gaps.append(
-            gap(references["rule"], references["marginals"], many, t, generator).mean().item()
-        )
+        gaps.append(gap(rule, marginals, many, t, generator).mean().item())
         for name, denoiser in references.items():
             products = local_dependency_ratio(
-                lambda x, denoiser=denoiser, t=t: denoiser(x, t),
+                _at(denoiser, t),
                 x_t,
                 region,
                 probes,
@@ -90,28 +90,40 @@ def over_levels(
                 resolution=RESOLUTION,
                 details=True,
             )
-            for target in TARGETS:
+            for target in READ_AS:
                 converted = products.converted(*schedule.affine(t, "x0", target))
                 ratios[target][name].append(float(mean_ratio(converted)))
-    return OverLevels(
-        np.asarray(levels),
-        {
-            target: {name: np.array(column) for name, column in by_name.items()}
-            for target, by_name in ratios.items()
-        },
-        np.array(gaps),
-        band(torch.as_tensor(levels), torch.tensor(gaps)),
-    )
+    arrays = {
+        target: {name: np.array(column) for name, column in by_name.items()}
+        for target, by_name in ratios.items()
+    }
+    inside = band(torch.as_tensor(levels), torch.tensor(gaps))
+    return OverLevels(np.asarray(levels), arrays, np.array(gaps), inside)
 
 
 def gap(
-    better: Reference, worse: Callable, x0: Tensor, t: int, generator: torch.Generator | None = None
+    better: Reference,
+    worse: DenoiserLike,
+    x0: Tensor,
+    t: int,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Mean squared distance per number of two denoisers' x̂0 at noised x0 [n, *shape]: float64, one value a signal [n].
+    """Mean squared distance per number of two denoisers' x̂0, at the same noised signals.
 
-    Where x0 follows the law of `better`, its mean is the excess loss (of x0) of `worse` over the optimum: E‖x̂0 − x0‖² is
-    least for E[x0 | x_t], and larger for any other x̂0 by its distance from that. Where rule and marginals differ so,
-    and only there, does it show whether a denoiser knows the rule.
+    Where x0 follows the law of `better`, its mean is the excess loss (of x0) of `worse` over the
+    optimum: E‖x̂0 − x0‖² is least for E[x0 | x_t], and larger for any other x̂0 by its distance
+    from that. Only at levels where rule and marginals differ does a network's output show whether
+    it knows the rule.
+
+    Args:
+        better: an exact denoiser.
+        worse: any other, a network in its own precision.
+        x0: `[n, *shape]`, the signals that are noised.
+        t: the step.
+        generator: of the noise.
+
+    Returns:
+        float64 [n], a value for each signal.
     """
     x0 = x0.double()
     x_t = better.schedule.add_noise(
@@ -124,11 +136,25 @@ def gap(
 
 
 def band(levels: Tensor, gaps: Tensor, share: float = 0.1) -> tuple[float, float]:
-    """The noise levels from the first to the last at which the gap is at least `share` of its largest.
+    """The noise levels between which the gap is at least a share of its largest.
 
-    ValueError where no gap is above 0: there is no such level.
+    Args:
+        levels: [V], by √ᾱ.
+        gaps: [V], as of `gap`.
+        share: of the largest gap.
+
+    Returns:
+        The lowest and the highest such level.
+
+    Raises:
+        ValueError: where no gap is above 0: then there is no such level.
     """
     if not gaps.max() > 0:
         raise ValueError(f"gaps up to {gaps.max()}: nowhere above 0")
     inside = levels[gaps >= share * gaps.max()]
     return inside.min().item(), inside.max().item()
+
+
+def _at(denoiser: Reference, t: int) -> Callable[[Tensor], Tensor]:
+    """A denoiser at one step, as a function of x_t alone."""
+    return lambda x_t: denoiser(x_t, t)

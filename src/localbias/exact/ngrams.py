@@ -1,4 +1,4 @@
-"""The exact denoiser of a Markov chain over letters (`grammar.MarkovChain`), by the forward-backward algorithm."""
+"""The exact denoiser of a Markov chain over letters (`grammar.MarkovChain`)."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,17 @@ from localbias.render import Cells
 
 
 class Markov(Reference):
-    """E[x0 | x_t] where strings follow a chain and each letter is shown as any exemplar of the pool [K, E, p]."""
+    """E[x0 | x_t] where strings follow a chain and each letter is shown as any of its exemplars.
+
+    Args:
+        law: of the strings.
+        pool: [K, E, p], the exemplars as flat cells.
+        renderer: which cells make a signal.
+        schedule: the noise.
+
+    Raises:
+        ValueError: where the renderer shows strings of another length or alphabet.
+    """
 
     def __init__(self, law: MarkovChain, pool: Tensor, renderer: Cells, schedule: Schedule):
         super().__init__(pool, renderer, schedule)
@@ -25,43 +35,51 @@ class Markov(Reference):
             self.tables |= {f"log_p {i}": law.log_p[i], f"next {i}": law.next[i]}
 
     def _atoms(self, log_likelihood: Tensor) -> Tensor:
-        by_letter = log_likelihood.unflatten(-1, (self.letters, self.exemplars))
-        evidence = by_letter.logsumexp(
-            -1
-        )  # [B, L, K]: of a letter whichever its exemplar; the common 1/E cancels
-        letters = self._letters(evidence)
-        return (letters[..., None] * (by_letter - evidence[..., None]).exp()).flatten(2)
+        evidence, exemplars = self._by_letter(log_likelihood)
+        return (self._letters(evidence)[..., None] * exemplars).flatten(2)
 
     def _letters(self, evidence: Tensor) -> Tensor:
-        """The posterior of each letter from its evidence [B, L, K], by the forward-backward algorithm; the same shape.
+        """The posterior of each letter, by the forward-backward algorithm.
 
-        From the end: what the letters from place i on say of the past there, up to a constant, as logarithms. From the
-        start: how probable each past is given everything, a posterior, which cannot underflow.
+        Backward, as logarithms and up to a constant: how well each state before place i explains
+        the letters from i on. Forward: how probable each state is given all letters, a posterior,
+        which cannot underflow.
+
+        Args:
+            evidence: log-likelihoods of letters, [B, L, K].
+
+        Returns:
+            Probabilities of letters, [B, L, K].
         """
         places = range(evidence.shape[1])
-        law, following = zip(
-            *((self.tables[f"log_p {i}"], self.tables[f"next {i}"]) for i in places)
-        )
+        log_p = [self.tables[f"log_p {i}"] for i in places]
+        after = [self.tables[f"next {i}"] for i in places]
         message = evidence.new_zeros(len(evidence), 1)
-        forward = []  # log P(letter | past, everything) [B, states, K]
+        conditionals: list[Tensor] = []  # log P(letter i | state, all letters) [B, states, K]
         for i in reversed(places):
-            joint = law[i] + evidence[:, i, None] + message[:, following[i]]
+            joint = log_p[i] + evidence[:, i, None] + message[:, after[i]]
             message = joint.logsumexp(-1)
-            forward.insert(0, joint - message[..., None])
-        past, found = torch.ones_like(evidence[:, 0, :1]), []
+            conditionals.insert(0, joint - message[..., None])
+        state = torch.ones_like(evidence[:, 0, :1])  # P(state before place i | all letters)
+        posteriors = []
         for i in places:
-            both = past[..., None] * forward[i].exp()
-            found.append(both.sum(1))
-            past = both.new_zeros(len(both), self.states[i + 1]).index_add(
-                1, following[i].flatten(), both.flatten(1)
-            )
-        return torch.stack(found, 1)
+            both = state[..., None] * conditionals[i].exp()  # [B, states, K]
+            posteriors.append(both.sum(1))
+            next_state = both.new_zeros(len(both), self.states[i + 1])
+            state = next_state.index_add(1, after[i].flatten(), both.flatten(1))
+        return torch.stack(posteriors, 1)
 
 
 def markov(grammar: Grammar, renderer: Cells, schedule: Schedule, order: int) -> Markov:
-    """The exact denoiser of the grammar's chain of that order, fresh rendering: called like those of `strings`.
+    """The exact denoiser of the grammar's chain of that order, under fresh rendering.
 
-    Order 0 is `marginals`, order L − 1 `rule`. ValueError for an order out of range and a renderer
-    that shows other strings.
+    Args:
+        grammar: whose strings are modelled.
+        renderer: shows them.
+        schedule: the noise.
+        order: letters that the next one depends on; 0 gives `marginals`, L − 1 `rule`.
+
+    Raises:
+        ValueError: for an order out of range and a renderer that shows other strings.
     """
     return Markov(MarkovChain(grammar, order), renderer.atoms, renderer, schedule)

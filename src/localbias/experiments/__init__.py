@@ -1,21 +1,15 @@
 """Experiments: what is run, how it is run, what the records say.
 
-Here lives the way from a configuration to a record and back: `Experiment`, its `Setup`, the engine that runs
-it, the book's own experiments (`catalogue`, made by `recipes`), and `Results`, which chapters read. The engine
-knows nothing of the catalogue.
+Here lives the way from a configuration to a record and back: `Experiment`, its `Setup`, the engine
+that runs it, the book's own experiments (`catalogue`, made by `recipes`), and `Results`, which
+chapters read. The engine knows nothing of the catalogue.
 """
 
 from localbias.experiments.configuration import TIERS, Experiment, Sampling, from_configuration
 from localbias.experiments.engine import compare, find, fingerprint, load_network, run
-from localbias.experiments.results import (
-    AlongTraining,
-    ByLevel,
-    ByTarget,
-    Generated,
-    Results,
-    products_of,
-    reference_counts,
-)
+from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat
+from localbias.experiments.references import perfect_ratios, reference_counts
+from localbias.experiments.results import Results, products_of
 from localbias.experiments.setup import Setup
 
 __all__ = [
@@ -25,6 +19,7 @@ __all__ = [
     "ByTarget",
     "Experiment",
     "Generated",
+    "Heat",
     "Results",
     "Sampling",
     "Setup",
@@ -33,6 +28,7 @@ __all__ = [
     "fingerprint",
     "from_configuration",
     "load_network",
+    "perfect_ratios",
     "products_of",
     "reference_counts",
     "run",

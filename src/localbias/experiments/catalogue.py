@@ -25,7 +25,8 @@ PARITY_8 = dict(name="parity", length=8)
 PARITY_16 = dict(name="parity", length=16)
 SCALARS_AT = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 12_000)
 
-# Chapters 1 and 2 (§4). Half of the valid strings of length 8 are trained on, and 5 % of those of length 16.
+# Chapters 1 and 2 (§4). Half of the valid strings of length 8 are trained on, and 5 % of those of
+# length 16.
 SYNTHETIC: dict[str, Recipe] = {
     "parity-8-scalars": Scalars(PARITY_8, SCALARS_AT, keep=(100, 1000, 12_000)),
     "parity-8-mlp": parentheses("mlp", PARITY_8, 64),
@@ -45,7 +46,8 @@ SYNTHETIC: dict[str, Recipe] = {
     ),
 }
 
-# The other reading of the same networks' output, and an MLP with about as many parameters as the UNet and the DiT.
+# The other reading of the same networks' output, and an MLP with about as many parameters as the
+# UNet and the DiT.
 OTHERWISE: dict[str, Recipe] = {
     "quarter-unet-470-noise": Variant(SYNTHETIC["quarter-unet-470"], dict(reads="noise")),
     "quarter-dit-470-noise": Variant(SYNTHETIC["quarter-dit-470"], dict(reads="noise")),
@@ -85,7 +87,8 @@ VARIANTS: dict[str, Recipe] = {
 }
 
 
-# The stress test of chapter 4: one check over 2 to 8 symbols, and, over 8, a pair of symbols correlated.
+# The stress test of chapter 4: one check over 2 to 8 symbols, and, over 8, a pair of symbols
+# correlated.
 def _check(order: int, correlation: float | None = None) -> dict[str, Any]:
     rule = dict(name="check", length=8, order=order)
     return rule if correlation is None else rule | dict(correlation=correlation)
@@ -129,7 +132,8 @@ STRESS: dict[str, Recipe] = {
 }
 
 
-# Real text and the Dyck words between (§6, A.7.2, A.7.4): all 14 words of length 8, half of the longer ones.
+# Real text and the Dyck words between (§6, A.7.2, A.7.4): all 14 words of length 8, half of the
+# longer ones.
 def _dyck(kind: str, length: int, n_train: int) -> Recipe:
     rule = dict(name="dyck", length=length)
     return parentheses(kind, rule, n_train, probing="dyck", keep=True)
@@ -181,20 +185,28 @@ def make(name: str, tier: str = "laptop", seed: int = 0, **changes: Any) -> Expe
 
 
 def tiers(name: str) -> tuple[str, ...]:
-    """The tiers an experiment has: those of its network, if the paper has it. It trains no MLP on these data."""
+    """The tiers an experiment has: those of its network, if the paper has it.
+
+    It trains no MLP on these data.
+    """
     known = NETWORKS[EXPERIMENTS[name].kind]
     return tuple(tier for tier in TIERS if tier in known and (tier != "paper" or name not in OURS))
 
 
 def tier_for(name: str, tier: str) -> str:
-    """That tier where the experiment has it, else laptop: a chapter of the paper's tier shows ours beside it."""
+    """That tier where the experiment has it, else laptop.
+
+    A chapter of the paper's tier shows ours beside it.
+    """
     return tier if tier in tiers(name) else "laptop"
 
 
 def run(
     name: str, tier: str = "laptop", seed: int = 0, device: str = "auto", **folders: Any
 ) -> engine.Record:
-    """The record of an experiment of the book, made where there is none, with the fingerprint of its smoke tier.
+    """The record of an experiment of the book, made where there is none.
+
+    It is fingerprinted by the experiment's smoke tier.
 
     Args:
         name: one of EXPERIMENTS.
@@ -230,7 +242,7 @@ def recorded(
 
 
 def found(name: str, tier: str, seeds: Iterable[int], **folder: Any) -> list[engine.Record]:
-    """The records that there are of an experiment as the catalogue has it now; none where it has no such tier."""
+    """The records of an experiment as the catalogue has it now; none where it has no such tier."""
     if tier not in tiers(name):
         return []
     stored = (engine.find(make(name, tier, seed), **folder) for seed in seeds)

@@ -1,4 +1,4 @@
-"""An experiment: one frozen configuration, everything that decides a run's numbers and nothing else."""
+"""An experiment: one frozen configuration, all that decides a run's numbers and nothing else."""
 
 import dataclasses
 import json
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from localbias.checks import require
 from localbias.diffusion import TARGETS, Schedule
 from localbias.experiments.parts import GrammarPart, NetworkPart, RendererPart, described
 from localbias.measure import Probing
@@ -35,13 +36,9 @@ class Sampling:
     clamp: float | None = 1.0
 
     def __post_init__(self):
-        for name, allowed, what in (
-            ("samples", self.samples >= 1, "at least 1"),
-            ("eta", 0 <= self.eta <= 1, "0 (deterministic) to 1 (ancestral)"),
-            ("clamp", self.clamp is None or self.clamp > 0, "above 0, or None"),
-        ):
-            if not allowed:
-                raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
+        require(self, "samples", self.samples >= 1, "at least 1")
+        require(self, "eta", 0 <= self.eta <= 1, "0 (deterministic) to 1 (ancestral)")
+        require(self, "clamp", self.clamp is None or self.clamp > 0, "above 0, or None")
 
 
 @dataclass(frozen=True)
@@ -54,17 +51,20 @@ class Experiment:
         seed: of the split, the exemplars, the weights, the batches, the samples and the probe.
         grammar: name and options as of `grammar.make`, or a grammar of one's own.
         renderer: name and options as of `render.make`, or a renderer of one's own.
-        network: kind and options as of `networks.make`, or what is called with `shape` and returns a network.
+        network: kind and options as of `networks.make`, or what is called with `shape` and returns
+            a network.
         n_train: valid strings that are trained on; the others are held out.
         training: how the network is trained.
         measure_at: steps at which outcomes are measured.
         keep: those of them whose weights are kept.
         rendering: "fresh": every exposure draws its exemplars anew; "fixed": one image a string.
         reads: what the network's output is read as: "noise", "v" or "x0".
-        target: what the loss compares, whatever the output is read as; the paper's is the noise (Eq. 8).
+        target: what the loss compares, whatever the output is read as; the paper's is the noise
+            (Eq. 8).
         schedule: the noise.
         sampling: how samples are drawn and counted.
-        probing: how locality is measured, at the same steps and before training; None for not at all.
+        probing: how locality is measured, at the same steps and before training; None for not at
+            all.
         also: other ways of sampling the trained network.
         shown: samples whose pixels are kept, of those that are counted.
 
@@ -92,22 +92,17 @@ class Experiment:
     shown: int = 16
 
     def __post_init__(self):
-        if self.shown < 1:
-            raise ValueError(f"shown={self.shown}; allowed: at least 1")
-        if self.tier not in TIERS:
-            raise ValueError(f"unknown tier {self.tier!r}; known: {', '.join(TIERS)}")
-        if self.rendering not in ("fresh", "fixed"):
-            raise ValueError(f"rendering={self.rendering!r}; allowed: fresh, fixed")
+        require(self, "shown", self.shown >= 1, "at least 1")
+        require(self, "tier", self.tier in TIERS, ", ".join(TIERS))
+        require(self, "rendering", self.rendering in ("fresh", "fixed"), "fresh, fixed")
         for name in ("reads", "target"):
-            if getattr(self, name) not in TARGETS:
-                raise ValueError(f"{name}={getattr(self, name)!r}; allowed: {', '.join(TARGETS)}")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(f"seed={self.seed!r}; allowed: whole numbers from 0")
+            require(self, name, getattr(self, name) in TARGETS, ", ".join(TARGETS))
+        known = isinstance(self.seed, int) and self.seed >= 0
+        require(self, "seed", known, "whole numbers from 0")
+        most = self.schedule.steps
         for how in (self.sampling, *self.also):
-            if not 2 <= how.steps <= self.schedule.steps:
-                raise ValueError(
-                    f"sampling.steps={how.steps}; allowed: 2 to schedule.steps={self.schedule.steps}"
-                )
+            if not 2 <= how.steps <= most:
+                raise ValueError(f"sampling.steps={how.steps}; allowed: 2 to schedule.steps={most}")
         measured, steps = f"measure_at={self.measure_at}", f"training.steps={self.training.steps}"
         if list(self.measure_at) != sorted(set(self.measure_at)) or not self.measure_at:
             raise ValueError(f"{measured}; allowed: rising steps, at least one")
@@ -120,7 +115,7 @@ class Experiment:
 
     @cached_property
     def parts(self) -> dict[str, dict[str, Any]]:
-        """Grammar, renderer and network as the configuration holds them: name, options and, of one's own, a hash."""
+        """The parts as the configuration holds them: name, options and, of one's own, a hash."""
         return described(self.grammar, self.renderer, self.network)
 
     @property
@@ -133,8 +128,8 @@ class Experiment:
     def key(self) -> str:
         """12 hexadecimal digits of the configuration's hash.
 
-        Fields at their default are left out of the hash, so a field that is added later, with the behaviour until
-        then as its default, leaves the keys of old records as they are.
+        Fields at their default are left out of the hash, so a field that is added later, with the
+        behaviour until then as its default, leaves the keys of old records as they are.
         """
         return key_of(beyond_defaults(self) | self.parts)
 

@@ -1,4 +1,4 @@
-"""Running an experiment: train, measure along the way, store the record; return the record from then on.
+"""Running an experiment: train, measure along the way, store; from then on return the record.
 
 The engine knows no experiment by name: it runs any configuration.
 """
@@ -21,8 +21,8 @@ from localbias.render import to_pixels
 from localbias.store import RECORDS, RUNS, Record
 from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
 
-SAVE_EVERY = 60  # seconds
-LOSS_POINTS = 200
+SAVE_EVERY = 60  # seconds between checkpoints
+LOSS_POINTS = 200  # of the loss that a record keeps, at most
 WEIGHTS = "weights."  # in a checkpoint, what the names of kept weights begin with
 
 
@@ -38,15 +38,16 @@ def run(
     folder: Path = RECORDS,
     runs: Path = RUNS,
 ) -> Record:
-    """The stored record if there is one; else train, from the last checkpoint if there is one, and store it.
+    """The stored record if there is one; else train, from the last checkpoint on, and store it.
 
-    A run killed at any moment and started again ends with the arrays of an undisturbed one, bit for bit on a CPU
-    at the same thread count.
+    A run killed at any moment and started again ends with the arrays of an undisturbed one, bit for
+    bit on a CPU at the same thread count.
 
     Args:
         experiment: what to run.
         device: "auto", "cpu" or "cuda".
-        smoke: the same experiment made small, by which the record is fingerprinted; None for no fingerprint.
+        smoke: the same experiment made small, by which the record is fingerprinted; None for no
+            fingerprint.
         folder: of the records.
         runs: folder of the checkpoints.
 
@@ -58,7 +59,10 @@ def run(
 
 
 def fingerprint(experiment: Experiment) -> dict[str, float]:
-    """A few numbers of an experiment, its losses and samples; kept small by giving it a smoke configuration."""
+    """A few numbers of an experiment, its losses and samples.
+
+    A smoke configuration keeps it to seconds.
+    """
     _, measured = _train(Setup(experiment), torch.device("cpu"), None)
     arrays = measured.arrays()
     losses, samples = arrays["loss"].double(), arrays["samples"][-1].double()
@@ -75,7 +79,7 @@ def fingerprint(experiment: Experiment) -> dict[str, float]:
 
 
 def load_network(found: Record, step: int) -> Denoiser:
-    """The averaged network of a record at one of the steps it kept, its weights rounded to half precision once.
+    """The averaged network of a record at a step it kept; its weights are of half precision.
 
     Raises:
         ValueError: for a step that was not kept.
@@ -100,22 +104,15 @@ def load_network(found: Record, step: int) -> Denoiser:
 def compare(stored: Record, again: Record) -> tuple[bool, str]:
     """Whether two runs of one configuration agree, and a sentence that says how.
 
-    Another machine rounds otherwise and a training drifts apart, so beside equal hashes it counts as agreement that
-    at every measured step the 99 % Wilson intervals of all four outcomes overlap.
+    Another machine rounds otherwise and a training drifts apart, so beside equal hashes it counts
+    as agreement that at every measured step the 99 % Wilson intervals of all four outcomes overlap.
     """
-    counts, counts_again = (
-        stored.arrays["counts"],
-        again.arrays["counts"],
-    )  # reading them checks their hash
-    for one in (stored, again):
-        if one.origin["weights_sha256"]:
-            one.weights  # noqa: B018  reading them checks their hash
-    if all(
-        stored.origin[name] == again.origin[name] for name in ("arrays_sha256", "weights_sha256")
-    ):
+    arrays, arrays_again = (store.hash_arrays(one.arrays) for one in (stored, again))
+    weights, weights_again = (_weights(one) for one in (stored, again))
+    if arrays == arrays_again and weights == weights_again:
         return True, "the same arrays, bit for bit"
-    low, high = Outcomes(counts).intervals(0.99)
-    low_again, high_again = Outcomes(counts_again).intervals(0.99)
+    low, high = Outcomes(stored.arrays["counts"]).intervals(0.99)
+    low_again, high_again = Outcomes(again.arrays["counts"]).intervals(0.99)
     apart = ((low > high_again) | (low_again > high)).any(-1)
     if not apart.any():
         return True, "other arrays, the same outcomes within 99 % intervals"
@@ -126,7 +123,8 @@ class Measured:
     """What a run has measured so far.
 
     Attributes:
-        rows: arrays with a first axis that grows by one at each measured step; and what is measured once.
+        rows: arrays with a first axis that grows by one at each measured step; and what is measured
+            once.
         losses: float32 [steps], of each step that was taken.
         weights: float16, those that are kept, by "<step>.<parameter>".
         seconds: of wall time until the last checkpoint.
@@ -170,7 +168,7 @@ class Measured:
         return measured
 
     def arrays(self) -> dict[str, Tensor]:
-        """The arrays of the record: the rows, and losses averaged over at most 200 equal stretches of training."""
+        """The arrays of the record: the rows, and the loss over at most 200 equal stretches."""
         stretches = self.losses.split(-(-len(self.losses) // LOSS_POINTS))
         return self.rows | {"loss": torch.stack([stretch.mean() for stretch in stretches])}
 
@@ -178,6 +176,7 @@ class Measured:
 def _run(
     experiment: Experiment, device: torch.device, smoke: Experiment | None, folder: Path, runs: Path
 ) -> Record:
+    """Train and store the record; arguments are those of `run`."""
     setup = Setup(experiment)
     code = store.code_version()  # as it is before a long training
     numbers = fingerprint(smoke) if smoke else None
@@ -212,8 +211,8 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
     - tokens int8 or int16 [M, samples, L], samples uint8 `[M, shown, *shape]`, −1 … 1 as 0 … 255
     - loss float32 [≤ 200], means over equal stretches of training
     - also int [A, 4]: outcomes after the last step, a row for each other way of sampling
-    - with probing, those of `measure.Probe`: of `along` with a first axis [1 + M], before training and at the
-      measured steps
+    - with probing, those of `measure.Probe`: of `along` with a first axis [1 + M], before training
+      and at the measured steps
     """
     experiment, config = setup.experiment, setup.experiment.training
     state, measured = State.fresh(setup.denoiser().to(device), config), Measured(config.steps)
@@ -232,7 +231,7 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
     )
     saved = time.monotonic()
     with bar:
-        for state in train(state, config, setup.draw, experiment.seed):
+        for _ in train(state, config, setup.draw, experiment.seed):
             bar.update()
             measured.losses[state.step - 1] = state.loss
             if state.step in experiment.measure_at:
@@ -269,7 +268,10 @@ def _measure(setup: Setup, state: State, measured: Measured) -> None:
 
 
 def _measure_end(setup: Setup, state: State, measured: Measured) -> None:
-    """Add what is measured once, of the trained network: other ways of sampling, locality on the way to its samples."""
+    """Add what is measured once, after training.
+
+    These are other ways of sampling, and locality on the way to the samples.
+    """
     denoiser = state.average.eval()
     device = _device(denoiser)
     for how in setup.experiment.also:
@@ -280,10 +282,17 @@ def _measure_end(setup: Setup, state: State, measured: Measured) -> None:
         measured.rows |= setup.probe.at_the_end(denoiser, setup.reverse(denoiser, device))
 
 
+def _weights(found: Record) -> bytes | None:
+    """The file of the weights that a record kept, if any."""
+    return found.weights.read_bytes() if found.origin["weights_sha256"] else None
+
+
 def _device(denoiser: Denoiser) -> torch.device:
+    """Where a denoiser computes."""
     return next(denoiser.parameters()).device
 
 
 def _shares(counts: Tensor) -> str:
+    """The shares of the outcomes [4], for a progress bar."""
     shares = zip(OUTCOMES, (counts / counts.sum()).tolist())
     return ", ".join(f"{name} {share:.0%}" for name, share in shares)

@@ -1,8 +1,8 @@
-"""How the experiments of the book are made, by kind of data: the sizes, steps and measurements of each tier.
+"""How the book's experiments are made, by kind of data: sizes, steps, measurements of each tier.
 
-Where the paper is silent the commonest setting stands: T = 1000, linear β, DDIM, x̂0 clamped to [−1, 1].
-The paper tier has the paper's networks, images, batch, rate and steps (§4.2, A.5); the laptop tier is cut to
-minutes on one CPU core; the smoke tier goes through the same code in seconds.
+Where the paper is silent the commonest setting stands: T = 1000, linear β, DDIM, x̂0 clamped to
+[−1, 1]. The paper tier has the paper's networks, images, batch, rate and steps (§4.2, A.5); the
+laptop tier is cut to minutes on one CPU core; the smoke tier goes through the same code in seconds.
 
 A recipe is called with name, tier and seed and gives the experiment.
 """
@@ -15,7 +15,7 @@ from localbias.experiments.configuration import Experiment, Sampling
 from localbias.measure import Probing
 from localbias.training import Training
 
-NETWORKS = {
+NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
     "mlp": {
         "smoke": dict(kind="mlp", width=32, depth=1),
         "laptop": dict(kind="mlp", width=512, depth=3),
@@ -27,20 +27,19 @@ NETWORKS = {
     },
     "dit": {
         "smoke": dict(kind="dit", width=16, depth=1, heads=2, patch=7),
-        "laptop": dict(
-            kind="dit", width=96, depth=4, heads=4, patch=7
-        ),  # a patch is half a digit wide
+        # A patch is half a digit wide.
+        "laptop": dict(kind="dit", width=96, depth=4, heads=4, patch=7),
         "paper": dict(kind="dit"),
     },
 }
-SMOKE = dict(
+SMOKE: dict[str, Any] = dict(
     training=Training(steps=20, batch=16, ema=0.9),
     sampling=Sampling(samples=16, steps=10),
     measure_at=(10, 20),
 )
 SMOKE_PROBING = Probing(levels=(0.3, 0.9), samples=4, probes=2, closer=(0.3,))
-# The paper's levels .1, .3, .5, .7, .9 (§4.3; .2 for text, §6), and more inside the band where the rule
-# matters, which for each rendering lies elsewhere: chapters 2 and 4 compute it.
+# The paper's levels .1, .3, .5, .7, .9 (§4.3; .2 for text, §6), and more inside the band where the
+# rule matters, which for each rendering lies elsewhere: chapters 2 and 4 compute it.
 PROBING = {
     "scalars": Probing((0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), samples=256, closer=(0.7, 0.9)),
     "scalars, three levels": Probing((0.5, 0.7, 0.9), samples=256),
@@ -60,7 +59,7 @@ PROBING = {
     "words": Probing((0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8), samples=16, probes=3, closer=(0.2, 0.5)),
     "characters": Probing((0.05, 0.1, 0.2, 0.3, 0.4, 0.5), samples=12, probes=3, closer=(0.2, 0.3)),
 }
-LAPTOP_TRAINING = {
+LAPTOP_TRAINING: dict[str, dict[str, Any]] = {
     "mlp": dict(steps=6000, batch=64),
     "unet": dict(steps=1200, batch=16),
     "dit": dict(steps=4000, batch=32),
@@ -130,18 +129,20 @@ class Scalars:
 class Images:
     """An experiment on images.
 
-    Outside the paper's tier small convolutional and attention networks read their output as v while the loss
-    stays the noise's. The MLP is no wider than the image: read as v it stays fuzzy in these minutes, so it is
-    trained on x0, as is a DiT with a token a symbol.
+    Outside the paper's tier small convolutional and attention networks read their output as v while
+    the loss stays the noise's. The MLP is no wider than the image: read as v it stays fuzzy in
+    these minutes, so it is trained on x0, as is a DiT with a token a symbol.
 
     Attributes:
         kind: of the network.
-        data: tier -> what the data decide: grammar, renderer, n_train and, of some, how many samples are shown.
+        data: tier -> what the data decide: grammar, renderer, n_train and, of some, how many
+            samples are shown.
         paper_steps: of training in the paper's tier.
         patch: pixels a side of a token of the DiT outside the paper's tier; None: NETWORKS' own.
         on_x0: whether a DiT reads and predicts x0 there.
         probing: by its name in PROBING; None for not at all.
-        keep: whether the first seed keeps weights: of an early, a middle and the last measured step.
+        keep: whether the first seed keeps weights: of an early, a middle and the last measured
+            step.
         also: whether it is sampled in several ways.
     """
 
@@ -169,7 +170,7 @@ class Images:
         return NETWORKS[self.kind][tier] | cut
 
     def _smoke(self, seed: int) -> dict[str, Any]:
-        more = dict(also=SMOKE_ALSO) if self.also else {}
+        more: dict[str, Any] = dict(also=SMOKE_ALSO) if self.also else {}
         more |= dict(probing=SMOKE_PROBING) if self.probing else {}
         return self._small | SMOKE | more | dict(network=self._network("smoke"))
 
@@ -199,7 +200,7 @@ class Images:
 
 @dataclass(frozen=True)
 class MeasuredAt:
-    """Another recipe with its laptop run measured at these steps, of which the last is the end of training."""
+    """Another recipe, its laptop run measured at these steps; the last ends the training."""
 
     of: Recipe
     measure_at: tuple[int, ...]
@@ -222,7 +223,8 @@ class Variant:
 
     Attributes:
         of: the other recipe.
-        fields: of `Experiment`. A network's are of the laptop tier alone, as smoke has sizes of its own.
+        fields: of `Experiment`. A network's are of the laptop tier alone, as smoke has sizes of its
+            own.
     """
 
     of: Recipe
@@ -240,16 +242,18 @@ class Variant:
         if "renderer" in changed:
             changed["renderer"] = made.renderer | changed["renderer"]
         if "network" in changed:
-            changed["network"] = made.network | (changed["network"] if tier == "laptop" else {})
+            network: Any = made.network  # a recipe's parts have names and options
+            changed["network"] = network | (changed["network"] if tier == "laptop" else {})
         return made.replace(**changed)
 
 
 def parentheses(
     kind: str, grammar: dict, n_train: int, probing: str | None = None, keep: bool = False
 ) -> Images:
-    """Parentheses drawn as glyphs, four a row; in the paper's tier an image has 64 × 64 pixels (§4.1, A.7.2).
+    """Parentheses drawn as glyphs, four a row (§4.1, A.7.2).
 
-    On a laptop a parenthesis has 8 × 8 pixels and is one token of a DiT that predicts x0, as in `words`.
+    In the paper's tier an image has 64 × 64 pixels. On a laptop a parenthesis has 8 × 8 pixels and
+    is one token of a DiT that predicts x0, as in `words`.
     """
     grid = [grammar["length"] // 4, 4]
 
@@ -272,7 +276,7 @@ def parentheses(
 def quarter(
     kind: str, n_train: int, probing: str | None = None, keep: bool = False, also: bool = False
 ) -> Images:
-    """Quarter-MNIST (§4.1): four digits with s1 + s2 = s3 + s4; the paper trains on 470 of the 670 tuples."""
+    """Quarter-MNIST (§4.1): four digits with s1 + s2 = s3 + s4; the paper trains on 470 of 670."""
 
     def data(size: int) -> dict[str, Any]:
         renderer = dict(name="digits", size=size)
@@ -283,10 +287,10 @@ def quarter(
 
 
 def words(kind: str, n_train: int) -> Images:
-    """English words in a fixed-pitch font (§6): 14 cells in a row; in the paper's tier two rows of eight.
+    """English words in a fixed-pitch font (§6): 14 cells in a row; in the paper tier 2 × 8.
 
-    On a laptop a letter is one token of a DiT that predicts x0: the noise of so many pixels would not fit its
-    width.
+    On a laptop a letter is one token of a DiT that predicts x0: the noise of so many pixels would
+    not fit its width.
     """
     small = dict(
         grammar=dict(name="lexicon"),
@@ -303,10 +307,10 @@ def words(kind: str, n_train: int) -> Images:
 
 
 def lines(kind: str, n_train: int) -> Images:
-    """English words in a proportional font (§6): each a picture as a whole, to be read by Tesseract.
+    """English words in a proportional font (§6): each one picture, to be read by Tesseract.
 
-    The pixels of 100 samples are kept, of which the reader makes the counts. A token of the DiT is as wide as a
-    letter, and half as high.
+    The pixels of 100 samples are kept, of which the reader makes the counts. A token of the DiT is
+    as wide as a letter, and half as high.
     """
 
     def data(image: list[int], shown: int) -> dict[str, Any]:

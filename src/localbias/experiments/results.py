@@ -2,22 +2,25 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from localbias.diffusion import TARGETS
+from localbias.diffusion import TARGETS, Denoiser
 from localbias.exact import NAMES, RESOLUTION
 from localbias.experiments.configuration import Experiment, from_configuration
+from localbias.experiments.engine import load_network
+from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat
 from localbias.experiments.parts import renderer_of
 from localbias.experiments.setup import Setup
-from localbias.ldr import Products, Summary, mean_ratio
+from localbias.ldr import Products, Summary, mean_ratio, saliency
+from localbias.measure import Probing
+from localbias.render import from_pixels
 from localbias.store import Record
 
 COVARIANCES = {"ldr": "ldr_covariance", "generated_ldr": "generated_covariance"}
@@ -59,94 +62,12 @@ def _sizes(renderer: str, symbol: int) -> tuple[int, int]:
     return int(shown.region(symbol).sum()), prod(shown.shape)
 
 
-def reference_counts(setup: Setup) -> dict[str, np.ndarray]:
-    """What the exact denoisers of a setup draw: name -> outcome counts int [4]."""
-    return {
-        name: setup.tally(setup.reader(setup.sample(denoiser))).counts
-        for name, denoiser in setup.references.items()
-    }
-
-
-class Generated(NamedTuple):
-    """How locally each generated sample was made, all seeds together, [N] each.
-
-    Attributes:
-        ratio: local dependency ratio, 0 where it has none.
-        defined: whether it has one.
-        outcome: index into `measure.OUTCOMES`.
-        seed: of the run.
-    """
-
-    ratio: np.ndarray
-    defined: np.ndarray
-    outcome: np.ndarray
-    seed: np.ndarray
-
-
-class AlongTraining(NamedTuple):
-    """One experiment along training, at one noise level: what `figures.along_training` shows.
-
-    Attributes:
-        level: √ᾱ.
-        steps: int [M].
-        counts: int [S, M, 4], outcomes.
-        chance: [4], their shares under independent symbols.
-        ratios: [S, 1 + M], mean of ratios.
-        pooled: [S, 1 + M], ratio of means.
-        references: [S, R], mean of ratios of the exact denoisers.
-        excess: [S, 1 + M, R], mean squared distance of x̂0 from each of them.
-    """
-
-    level: float
-    steps: np.ndarray
-    counts: np.ndarray
-    chance: Sequence[float]
-    ratios: np.ndarray
-    pooled: np.ndarray
-    references: np.ndarray
-    excess: np.ndarray
-
-
-class ByTarget(NamedTuple):
-    """The ratio of three targets along training, at one noise level: what `figures.three_targets` shows.
-
-    Attributes:
-        steps: int [M].
-        ratios: target -> [S, 1 + M].
-        rule: target -> the exact rule's.
-    """
-
-    steps: np.ndarray
-    ratios: dict[str, np.ndarray]
-    rule: dict[str, float]
-
-
-class ByLevel(NamedTuple):
-    """The ratio over noise levels at K moments of training: what `figures.over_levels` shows.
-
-    Attributes:
-        levels: [V], by √ᾱ.
-        steps: int [K].
-        ratios: [S, K, V].
-        untrained: [S, V].
-        references: [S, R, V].
-        excess: [S, K, V], loss (of x̂0) over the rule's optimum.
-    """
-
-    levels: Sequence[float]
-    steps: np.ndarray
-    ratios: np.ndarray
-    untrained: np.ndarray
-    references: np.ndarray
-    excess: np.ndarray
-
-
 @dataclass(frozen=True)
 class Results:
     """The records of one experiment, a seed each.
 
-    Axes: S seeds, M measured steps, V probed levels, R references in the order of `exact.NAMES`. Row 0 of what
-    has 1 + M rows is the untrained network.
+    Axes: S seeds, M measured steps, V probed levels, C closer levels of these, L symbols, R
+    references in the order of `references`. Row 0 of what has 1 + M rows is the untrained network.
 
     Attributes:
         records: of one experiment, at least one.
@@ -200,6 +121,20 @@ class Results:
         return self.records[0].origin["chance"]
 
     @property
+    def parameters(self) -> int:
+        """How many the network has."""
+        return self.records[0].origin["parameters"]
+
+    def network(self) -> Denoiser:
+        """The first record's network, averaged, at the last step whose weights it kept.
+
+        The untrained network where it kept none: only seed 0 of some experiments keeps weights.
+        """
+        if self.experiment.keep:
+            return load_network(self.records[0], self.experiment.keep[-1])
+        return self.setup.denoiser().eval()
+
+    @property
     def curves(self) -> dict[str, object]:
         """What `figures.outcome_curves` takes: steps, counts, chance."""
         return {"steps": self.steps, "counts": self.counts, "chance": self.chance}
@@ -216,14 +151,16 @@ class Results:
         """The measured step nearest to a share of their number: 0 is the first, 1 the last."""
         return round(share * (len(self.steps) - 1))
 
-    def phases(self, rows: Sequence[int], count: int | None = None) -> dict[str, object]:
-        """What `figures.sample_grid` and `figures.scalar_strips` take: samples of the first record at some steps.
+    def phases(
+        self, rows: Sequence[int] | None = None, count: int | None = None
+    ) -> dict[str, object]:
+        """What `figures.sample_grid` and `figures.scalar_strips` take, of the first record.
 
         Args:
-            rows: places among the measured steps.
+            rows: places among the measured steps; None: the first, the middle one and the last.
             count: samples of each; None: all that were kept.
         """
-        rows = list(rows)
+        rows = [self.row(share) for share in (0, 0.5, 1)] if rows is None else list(rows)
         return {
             "samples": self.records[0].arrays["samples"][rows, :count],
             "outcomes": self.outcomes()[rows, :count],
@@ -231,11 +168,21 @@ class Results:
         }
 
     @property
-    def levels(self) -> tuple[float, ...]:
-        """The probed noise levels, by √ᾱ. ValueError where the runs were not probed."""
+    def probing(self) -> Probing:
+        """Where locality was measured. ValueError where the runs were not probed."""
         if self.experiment.probing is None:
             raise ValueError(f"experiment {self.name!r} was not probed")
-        return self.experiment.probing.levels
+        return self.experiment.probing
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names of the R exact denoisers that were measured beside the network."""
+        return (*NAMES, *self.probing.further)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The probed noise levels, by √ᾱ. ValueError where the runs were not probed."""
+        return self.probing.levels
 
     def place(self, level: float) -> int:
         """Where a level stands among the probed ones. ValueError names those there are."""
@@ -250,7 +197,8 @@ class Results:
         times = "generated_t" if name == "generated_ldr" else "probe_t"
         found = []
         for record in self.records:
-            slope, shift = self.experiment.schedule.affine(record.arrays[times], "x0", target)
+            t = torch.from_numpy(record.arrays[times])
+            slope, shift = self.experiment.schedule.affine(t, "x0", target)
             found.append(products_of(record, name).converted(slope[:, None], shift[:, None]))
         return found
 
@@ -260,14 +208,18 @@ class Results:
 
     def pooled_ratios(self, target: str = "x0") -> np.ndarray:
         """Ratio of means [S, 1 + M, V]."""
-        sums = [products.moments.sum(-2).numpy() for products in self.products("ldr", target)]
-        return np.stack([one[..., 1] / one[..., 2] for one in sums])
+        sums = [products.moments.sum(-2) for products in self.products("ldr", target)]
+        return np.stack([(one[..., 1] / one[..., 2]).numpy() for one in sums])
 
     def reference_ratios(self, target: str = "x0") -> np.ndarray:
         """Mean of ratios of the exact denoisers at the same noised signals, [S, R, V]."""
         return np.stack(
             [mean_ratio(products) for products in self.products("reference_ldr", target)]
         )
+
+    def vanishing(self) -> np.ndarray:
+        """How many Jacobians (of x0) vanish: int [S, 1 + M, V]."""
+        return np.stack([products.vanishing.sum(-1).numpy() for products in self.products()])
 
     def summaries(
         self, target: str = "x0", levels: Sequence[float] | None = None
@@ -291,7 +243,7 @@ class Results:
 
     def nearest(self, level: float, row: int = -1) -> str:
         """The reference whose x̂0 the network's is nearest to, on average over the seeds."""
-        return NAMES[self.excess[:, row, self.place(level)].mean(0).argmin()]
+        return self.references[self.excess[:, row, self.place(level)].mean(0).argmin()]
 
     def along(self, level: float) -> AlongTraining:
         """Outcomes and locality along training, at one noise level."""
@@ -303,8 +255,8 @@ class Results:
             self.chance,
             self.ratios()[..., v],
             self.pooled_ratios()[..., v],
-            self.reference_ratios()[..., v],
-            self.excess[:, :, v],
+            dict(zip(self.references, self.reference_ratios()[..., v].T)),
+            dict(zip(self.references, np.moveaxis(self.excess[:, :, v], -1, 0))),
         )
 
     def by_target(self, level: float) -> ByTarget:
@@ -331,12 +283,16 @@ class Results:
             steps,
             ratios[:, rows],
             ratios[:, 0],
-            self.reference_ratios(),
+            dict(zip(self.references, np.moveaxis(self.reference_ratios(), 1, 0))),
             excess[:, rows],
         )
 
     def generated(self, place: int) -> Generated:
-        """How locally each generated sample was made, at one of the closer levels (by its place among them)."""
+        """How locally each generated sample was made.
+
+        Args:
+            place: of a closer level among the C.
+        """
         parts = []
         for seed, record in enumerate(self.records):
             products = products_of(record, "generated_ldr")[place]
@@ -350,6 +306,72 @@ class Results:
                 )
             )
         return Generated(*map(np.concatenate, zip(*parts)))
+
+    def dependency(self, place: int) -> dict[str, np.ndarray]:
+        """Which symbol (row) listens to which (column) in the first record, after training.
+
+        Args:
+            place: of a closer level among the C.
+
+        Returns:
+            "network" and the name of each reference -> [L, L], squared norms, means over signals.
+        """
+        arrays = self.records[0].arrays
+        references = zip(self.references, arrays["matrix_reference"][:, place])
+        return {"network": arrays["matrix"][place], **dict(references)}
+
+    def region_ratios(self, place: int) -> np.ndarray:
+        """The ratio of means of each symbol's place in turn, after training: [S, L].
+
+        Args:
+            place: of a closer level among the C.
+        """
+        matrices = self._stacked("matrix")[:, place]
+        return np.diagonal(matrices, axis1=1, axis2=2) / matrices.sum(2)
+
+    def heats(self, place: int) -> Iterator[tuple[int, Heat]]:
+        """Steps, 0 among them, with the heat at the first record's first signal; of pictures.
+
+        Args:
+            place: of a closer level among the C.
+        """
+        arrays, region = self.records[0].arrays, self._region()
+        clean, noised = (from_pixels(arrays[name]).numpy() for name in ("clean", "noised"))
+        denoised = from_pixels(arrays["denoised"][:, place, 0]).numpy()
+        for step, x0, heat in zip([0, *self.steps.tolist()], denoised, arrays["heat"][:, place]):
+            images = {"clean": clean[0], "x_t": noised[place, 0], "x̂0": x0}
+            yield step, Heat(images, {"heat": heat}, region)
+
+    def heats_by_level(self, levels: Iterable[float], seed: int) -> Iterator[tuple[float, Heat]]:
+        """Levels with the heat of the trained `network` and of the exact rule; of pictures.
+
+        The signal is that of `heats`, its noise the same at all levels. Where the rule's Jacobian
+        is no more than rounding its heat is 0.
+
+        Args:
+            levels: by √ᾱ.
+            seed: of the noise.
+        """
+        schedule, network, region = self.setup.schedule, self.network(), self._region()
+        clean = from_pixels(self.records[0].arrays["clean"])[None]
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
+        mask = torch.from_numpy(region)[None]
+        for level in levels:
+            t = schedule.index(sqrt_alpha_bar=level)
+            x_t = schedule.add_noise(clean, noise, t)
+            of_network = partial(schedule.predict, network, t=t, target="x0")
+            of_rule = partial(self.setup.references["rule"], t=t)
+            by_network = saliency(of_network, x_t, mask)[0].numpy()
+            by_rule = saliency(of_rule, x_t.double(), mask)[0].numpy()
+            by_rule = by_rule * (by_rule.sum() > RESOLUTION**2)
+            with torch.no_grad():
+                images = {"x_t": x_t[0, 0].numpy(), "x̂0": of_network(x_t)[0, 0].numpy()}
+            heats = {"heat, network": by_network, "heat, exact rule": by_rule}
+            yield level, Heat(images, heats, region)
+
+    def _region(self) -> np.ndarray:
+        """The probed symbol's place in a picture, bool [h, w]."""
+        return self.setup.renderer.region(self.probing.symbol)[0].numpy()
 
     def _stacked(self, name: str) -> np.ndarray:
         return np.stack([record.arrays[name] for record in self.records])

@@ -1,13 +1,13 @@
 """A setup: what a configuration describes, built and ready to train and sample."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from localbias import diffusion, exact
-from localbias.diffusion import Denoiser, Reverse
+from localbias.diffusion import Denoiser, DenoiserLike, Reverse
 from localbias.experiments.configuration import Experiment, Sampling
 from localbias.experiments.parts import grammar_of, network_of, renderer_of
 from localbias.measure import Outcomes, Probe, chance, classify, tally
@@ -27,7 +27,8 @@ class Setup:
         train_strings: int64 [n_train, L].
         held_out: int64 [n − n_train, L], the other valid strings.
         weights: float64 [n_train], how often each training string is drawn; None: all alike.
-        exemplars: what each training string is always shown with, where rendering is fixed; else None.
+        exemplars: what each training string is always shown with, where rendering is fixed; else
+            None.
         reader: signals to tokens, −1 where a symbol is unreadable.
 
     Raises:
@@ -41,8 +42,8 @@ class Setup:
         symbols = len(self.grammar.alphabet)
         if (self.renderer.length, self.renderer.symbols) != (self.grammar.length, symbols):
             raise ValueError(
-                f"{self.grammar} has {self.grammar.length} symbols of {symbols}; the renderer shows "
-                f"{self.renderer.length} of {self.renderer.symbols}"
+                f"{self.grammar} has {self.grammar.length} symbols of {symbols}; the renderer "
+                f"shows {self.renderer.length} of {self.renderer.symbols}"
             )
         self.train_strings, self.held_out = self.grammar.split(experiment.n_train, experiment.seed)
         weights = self.grammar.weights(self.train_strings)
@@ -70,8 +71,12 @@ class Setup:
         return Denoiser(network, self.schedule, self.experiment.reads, self.experiment.target)
 
     @cached_property
-    def references(self) -> dict[str, Callable]:
-        """The exact denoisers of these data, by name, in the order of `exact.NAMES`; none for some renderers."""
+    def references(self) -> dict[str, exact.Reference]:
+        """The exact denoisers of these data by name, if any.
+
+        They are those of `exact.NAMES`, then the further ones that the probing asks for.
+        """
+        probing = self.experiment.probing
         return exact.references(
             self.renderer,
             self.grammar,
@@ -79,6 +84,7 @@ class Setup:
             self.train_strings,
             self.exemplars,
             self.weights,
+            probing.further if probing else (),
         )
 
     @cached_property
@@ -103,20 +109,23 @@ class Setup:
         return chance(self.grammar, self.train_strings).tolist()
 
     def outcomes(self, tokens: Tensor) -> Tensor:
-        """Which outcome each decoded string [n, L] is: int64 [n], indices into `measure.OUTCOMES`."""
+        """Which outcome each string [n, L] is: int64 [n], indices into `measure.OUTCOMES`."""
         return classify(tokens, self.grammar, self.train_strings)
 
     def tally(self, tokens: Tensor) -> Outcomes:
         """The outcomes of decoded strings [n, L], counted."""
         return tally(tokens, self.grammar, self.train_strings)
 
-    def sample(self, denoiser: Callable, device: str | torch.device = "cpu") -> Tensor:
-        """Signals `[samples, *shape]` of a denoiser on that device, from the same noise whatever the denoiser."""
+    def sample(self, denoiser: DenoiserLike, device: str | torch.device = "cpu") -> Tensor:
+        """Signals `[samples, *shape]` of a denoiser on that device, always from the same noise."""
         return diffusion.last(self.reverse(denoiser, device))
 
     @torch.no_grad()
     def reverse(
-        self, denoiser: Callable, device: str | torch.device = "cpu", how: Sampling | None = None
+        self,
+        denoiser: DenoiserLike,
+        device: str | torch.device = "cpu",
+        how: Sampling | None = None,
     ) -> Iterator[Reverse]:
         """The steps from noise to the signals of `sample`.
 

@@ -1,7 +1,7 @@
 """The book's plots. They take arrays and draw: nothing here trains, samples or reads a record.
 
-Each function returns a matplotlib figure, or draws on the axes it is given; `use_style` gives all of them one look.
-`slider` makes a picture that a slider changes, on a static page too.
+Each function returns a matplotlib figure, or draws on the axes it is given; `use_style` gives all
+of them one look. `slider` makes a picture that a slider changes, on a static page too.
 """
 
 from localbias.figures.flow import escape, phases, scales, training
@@ -26,6 +26,7 @@ from localbias.figures.outcomes import (
     scalar_strips,
     show_signals,
 )
+from localbias.figures.probe import calibration, estimate_errors, heats_and_matrices, readings
 from localbias.figures.sliders import slider
 from localbias.figures.style import CYCLE, use_style
 from localbias.figures.text import (
@@ -45,16 +46,19 @@ __all__ = [
     "along_training",
     "biases",
     "by_outcome",
+    "calibration",
     "captioned",
     "discs",
     "escape",
     "escapes",
+    "estimate_errors",
     "estimates",
     "exact_panels",
     "forces",
     "gallery",
     "globes",
     "heat_frame",
+    "heats_and_matrices",
     "information",
     "kinds",
     "likeness",
@@ -68,6 +72,7 @@ __all__ = [
     "over_levels",
     "phases",
     "reader_accuracy",
+    "readings",
     "sample_grid",
     "scalar_strips",
     "scales",

@@ -1,6 +1,7 @@
-"""The plots of training in Section 5: gradient flows beside the exact levels, over time and at single moments."""
+"""The plots of training in Section 5: gradient flows beside the exact levels, over time or not."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,9 +16,12 @@ LOSS, TIME = "loss E(ε⁽¹⁾ − s)²", "time (rate × steps)"
 
 
 def training(columns: Mapping[str, tuple[Trace, Trace]]) -> Figure:
-    """Flows over time: the loss beside the exact levels, the weights on and off the axis, the distance to M.
+    """Flows over time: loss beside the exact levels, weights on and off the axis, distance to M.
 
-    columns  title -> (flow, how it goes on from a state brought onto M). Vertical lines: the times of `stairs`.
+    Vertical lines stand at the times of `stairs`.
+
+    Args:
+        columns: title -> (the flow, how it goes on from a state brought onto M).
     """
     figure, axes = plt.subplots(
         3, len(columns), figsize=(9.4, 7.2), sharex=True, sharey="row", squeeze=False
@@ -25,21 +29,19 @@ def training(columns: Mapping[str, tuple[Trace, Trace]]) -> Figure:
     for column, (title, (trace, on_m)) in zip(axes.T, columns.items()):
         _loss(column[0], trace, "network", color=BLACK)
         _loss(column[0], on_m, "brought onto M", color=SKY, linewidth=3, alpha=0.7, zorder=1.9)
-        column[1].plot(trace.time[1:], trace.axis[1:].sum(1), color=BLUE, label="Σ |a w⁽¹⁾|")
-        column[1].plot(
-            trace.time[1:], trace.rest[1:].sum(1), color=VERMILION, label="Σ |a| ‖w − w⁽¹⁾e₁‖"
-        )
-        column[2].plot(trace.time[1:], trace.distance[1:], color=BLACK)
+        time, on, off = trace.time[1:], trace.axis[1:].sum(1), trace.rest[1:].sum(1)
+        column[1].plot(time, on, color=BLUE, label="Σ |a w⁽¹⁾|")
+        column[1].plot(time, off, color=VERMILION, label="Σ |a| ‖w − w⁽¹⁾e₁‖")
+        column[2].plot(time, trace.distance[1:], color=BLACK)
         column[0].set(title=title, xscale="log", ylim=(0, 1.03))
         for axis in column[1:]:
             axis.set_yscale("log")
         column[2].set_xlabel(TIME)
         for axis in column:
-            for time in filter(np.isfinite, stairs(trace)):
-                axis.axvline(time, color="#bbbbbb", linewidth=0.8, zorder=0)
-    for axis, label in zip(
-        axes[:, 0], (LOSS, "weight on and off the axis", "distance of the weights to M")
-    ):
+            for reached in filter(np.isfinite, stairs(trace)):
+                axis.axvline(reached, color="#bbbbbb", linewidth=0.8, zorder=0)
+    labels = LOSS, "weight on and off the axis", "distance of the weights to M"
+    for axis, label in zip(axes[:, 0], labels):
         axis.set_ylabel(label)
     axes[1, 0].legend(loc="lower right", fontsize=9)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
@@ -47,29 +49,35 @@ def training(columns: Mapping[str, tuple[Trace, Trace]]) -> Figure:
 
 
 def scales(traces: Mapping[str, Sequence[Trace]]) -> Figure:
-    """The losses of flows that differ in one thing: what it is -> flows, one a seed."""
+    """The losses of flows that differ in one thing.
+
+    Args:
+        traces: what it is -> flows, one a seed.
+    """
     figure, axis = plt.subplots(figsize=(8.6, 3.2))
-    for (label, seeds), colour in zip(
-        traces.items(), plt.cm.plasma(np.linspace(0, 0.8, len(traces)))
-    ):
+    colours = plt.get_cmap("plasma")(np.linspace(0, 0.8, len(traces)))
+    for (label, seeds), colour in zip(traces.items(), colours):
         for k, trace in enumerate(seeds):
+            # The legend leaves out labels that begin with "_": one line a label stands in it.
             _loss(axis, trace, "_" * (k > 0) + label, color=colour, linewidth=1.3)
     axis.set(xscale="log", xlabel=TIME, ylabel=LOSS, ylim=(0.3, 1.03), xlim=(1, None))
     figure.legend(*axis.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
-def _loss(axis: Axes, trace: Trace, label: str, **look) -> None:
-    """The loss of a flow, with the exact levels where they are not yet drawn."""
+def _loss(axis: Axes, trace: Trace, label: str, **look: Any) -> None:
+    """The loss of a flow, with the exact levels where they are not yet drawn.
+
+    Args:
+        axis: to draw on.
+        trace: the flow.
+        label: of the line.
+        look: of the line, as matplotlib takes it.
+    """
     if not axis.lines:
-        for name, (named, colour, dash) in LEVELS.items():
-            axis.axhline(
-                float(getattr(trace.levels, name)),
-                color=colour,
-                linestyle=dash,
-                linewidth=1.5,
-                label=named,
-            )
+        for name, (level_label, colour, dash) in LEVELS.items():
+            level = float(getattr(trace.levels, name))
+            axis.axhline(level, color=colour, linestyle=dash, linewidth=1.5, label=level_label)
     later = trace.time > 0
     axis.plot(trace.time[later], trace.loss[later], label=label, **look)
 
@@ -101,15 +109,20 @@ def phases(
 
 
 def escape(times: Mapping[int, Sequence[float]], ends: Mapping[int, float]) -> Figure:
-    """The time at which flows leave M, against d: d -> a time for each seed, infinite where it outlasted `ends[d]`."""
+    """The time at which flows leave M, against the number of signs.
+
+    Args:
+        times: d -> a time for each seed, infinite where the flow did not leave M.
+        ends: d -> until when such a flow was followed.
+    """
     figure, axis = plt.subplots(figsize=(6.2, 3.2))
-    for d, found in times.items():
-        left = [time for time in found if np.isfinite(time)]
+    for d, of_seeds in times.items():
+        left = [time for time in of_seeds if np.isfinite(time)]
         axis.plot([d] * len(left), left, "o", color=BLUE, markersize=6, alpha=0.7)
-        if len(left) < len(found):
+        if len(left) < len(of_seeds):
             axis.plot(d, ends[d], "^", color=VERMILION, markersize=8)
             axis.annotate(
-                f"{len(found) - len(left)} not by then",
+                f"{len(of_seeds) - len(left)} not by then",
                 (d, ends[d]),
                 xytext=(-6, 0),
                 textcoords="offset points",

@@ -1,4 +1,4 @@
-"""The plots of locality: the ratio beside its exact references, along training and over noise levels; heat and matrices."""
+"""The plots of locality: the ratio beside exact references, along training and over levels."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,7 +34,7 @@ RULE_DASH = REFERENCES["rule"][1]
 
 
 def exact_panels(panels: Mapping[str, OverLevels], paper_levels: Sequence[float]) -> Figure:
-    """The ratio of exact denoisers over noise levels for two targets, and the loss that the rule saves.
+    """The ratio of exact denoisers over noise levels, of two targets, and the loss the rule saves.
 
     Args:
         panels: title -> what `exact.over_levels` returns; a column each.
@@ -45,14 +45,9 @@ def exact_panels(panels: Mapping[str, OverLevels], paper_levels: Sequence[float]
     )
     for column, (title, panel) in zip(axes.T, panels.items()):
         for axis, target in zip(column, ("x0", "noise")):
-            for name, (colour, dash) in REFERENCES.items():
-                axis.plot(
-                    panel.levels,
-                    panel.ratios[target][name],
-                    color=colour,
-                    linestyle=dash,
-                    label=name,
-                )
+            for name, ratios in panel.ratios[target].items():
+                colour, dash = REFERENCES[name]
+                axis.plot(panel.levels, ratios, color=colour, linestyle=dash, label=name)
             axis.set_ylim(0, 1.04)
         column[2].plot(panel.levels, panel.gap / panel.gap.max(), color="#444444")
         column[2].set(xlabel="noise level √ᾱ (1 is clean)", ylim=(-0.02, 1.04), xlim=(0, 1))
@@ -71,11 +66,12 @@ def exact_panels(panels: Mapping[str, OverLevels], paper_levels: Sequence[float]
 
 
 def along_training(columns: Mapping[str, AlongTraining]) -> Figure:
-    """Outcomes, the ratio at one noise level and the distance from each exact denoiser, on one time axis.
+    """Outcomes, the ratio at one noise level and the distance from each reference, along training.
 
     Args:
-        columns: title -> what `Results.along` returns. Lines are means over the seeds, bands their range; the
-            references and the untrained network at the same noised signals are horizontal.
+        columns: title -> what `Results.along` returns. Lines are means over the seeds, bands their
+            range; the references and the untrained network at the same noised signals are
+            horizontal.
     """
     figure, axes = plt.subplots(
         3, len(columns), figsize=(9.4, 7), sharex="col", sharey="row", squeeze=False
@@ -100,17 +96,17 @@ def along_training(columns: Mapping[str, AlongTraining]) -> Figure:
             label="network, ratio of means",
         )
         middle.axhline(along.ratios[:, 0].mean(), **UNTRAINED, label="untrained")
-        for (name, (colour, dash)), value in zip(REFERENCES.items(), along.references.mean(0)):
-            middle.axhline(value, color=colour, linestyle=dash, linewidth=1.5, label=name)
+        for name, ratios in along.references.items():
+            colour, dash = REFERENCES[name]
+            middle.axhline(ratios.mean(), color=colour, linestyle=dash, linewidth=1.5, label=name)
         middle.set(ylim=(0, 1.04))
         middle.text(0.02, 0.04, f"√ᾱ = {along.level:g}", transform=middle.transAxes, fontsize=9)
-        for (colour, dash), excess in zip(
-            REFERENCES.values(), np.moveaxis(along.excess[:, 1:], -1, 0)
-        ):
-            mean_and_range(bottom, along.steps, excess, colour=colour, linestyle=dash)
+        for name, excess in along.excess.items():
+            colour, dash = REFERENCES[name]
+            mean_and_range(bottom, along.steps, excess[:, 1:], colour=colour, linestyle=dash)
         bottom.set(yscale="log", xlabel="training step")
-    labels = ("share of samples", "LDR of x̂0", "mean squared distance of x̂0\nfrom each reference's")
-    for axis, label in zip(axes[:, 0], labels):
+    distance = "mean squared distance of x̂0\nfrom each reference's"
+    for axis, label in zip(axes[:, 0], ("share of samples", "LDR of x̂0", distance)):
         axis.set_ylabel(label)
     outcome_legend(figure, "upper")
     _legend(figure, axes[1, 0])
@@ -155,7 +151,7 @@ def three_targets(columns: Mapping[str, ByTarget]) -> Figure:
 
 
 def over_levels(columns: Mapping[str, ByLevel], bands: Mapping[str, tuple[float, float]]) -> Figure:
-    """The ratio over noise levels at a few moments of training, with the excess loss over the rule's optimum below.
+    """The ratio over noise levels at a few steps of training, above the loss beyond the rule's.
 
     Args:
         columns: title -> what `Results.by_level` returns.
@@ -165,8 +161,9 @@ def over_levels(columns: Mapping[str, ByLevel], bands: Mapping[str, tuple[float,
         2, len(columns), figsize=(9.4, 5.2), sharex=True, sharey="row", squeeze=False
     )
     for (top, bottom), (title, panel) in zip(axes.T, columns.items()):
-        for (name, (colour, dash)), values in zip(REFERENCES.items(), panel.references.mean(0)):
-            top.plot(panel.levels, values, color=colour, linestyle=dash, label=name)
+        for name, values in panel.references.items():
+            colour, dash = REFERENCES[name]
+            top.plot(panel.levels, values.mean(0), color=colour, linestyle=dash, label=name)
         top.plot(panel.levels, panel.untrained.mean(0), **UNTRAINED, label="untrained")
         names = ("network, early", "network, on the way", "network, at the end")
         for step, ratios, excess, colour, name in zip(
@@ -201,9 +198,14 @@ def over_levels(columns: Mapping[str, ByLevel], bands: Mapping[str, tuple[float,
 
 
 def estimates(exact: Products, tries: Mapping[int, Sequence[Products]]) -> Figure:
-    """How estimates with random probes lie about the exact ratios [B]: probes -> repetitions of the measurement."""
+    """How estimates with random probes lie about the exact ratios.
+
+    Args:
+        exact: of B samples.
+        tries: probes -> repetitions of the measurement.
+    """
     figure, (one, mean) = plt.subplots(1, 2, figsize=(9.2, 2.9))
-    for place, (probes, found) in enumerate(tries.items()):
+    for place, found in enumerate(tries.values()):
         low, high = found[0].interval()
         x = place + np.linspace(-0.36, 0.36, len(exact))
         one.vlines(
@@ -222,7 +224,11 @@ def estimates(exact: Products, tries: Mapping[int, Sequence[Products]]) -> Figur
 
 
 def by_outcome(rows: Mapping[str, Mapping[str, tuple[float, float, float, int]]]) -> Figure:
-    """The ratio of generated samples by what they turned out to be: title -> outcome -> (mean, low, high, how many)."""
+    """The ratio of generated samples by their outcome.
+
+    Args:
+        rows: title -> outcome -> (mean, low, high, number of samples).
+    """
     figure, axis = plt.subplots(figsize=(9.2, 0.62 * len(rows) + 1.4))
     for y, groups in enumerate(rows.values()):
         for offset, name in zip(np.linspace(-0.27, 0.27, len(OUTCOMES)), OUTCOMES):
@@ -249,16 +255,22 @@ def by_outcome(rows: Mapping[str, Mapping[str, tuple[float, float, float, int]]]
 def matrices(
     panels: Mapping[str, np.ndarray | Tensor], label: str = "share of the dependency"
 ) -> Figure:
-    """Which symbol (row) listens to which (column): energies [L, L], shown as shares of each row. 1/L everywhere is no preference."""
+    """Which symbol (row) listens to which (column).
+
+    Args:
+        panels: title -> squared norms [L, L], shown as shares of their row; 1/L everywhere is no
+            preference.
+        label: of the colours.
+    """
     figure, axes = plt.subplots(
         1, len(panels), figsize=(min(9.4, 2.35 * len(panels) + 0.6), 2.7), squeeze=False
     )
     for axis, (title, energies) in zip(axes[0], panels.items()):
         energies = np.asarray(energies, dtype=float)
         whole = energies.sum(1, keepdims=True)
-        shares = np.divide(
-            energies, whole, out=np.full_like(energies, np.nan), where=whole > 0
-        )  # a symbol that never changes
+        # NaN for a symbol that never changes.
+        undefined = np.full_like(energies, np.nan)
+        shares = np.divide(energies, whole, out=undefined, where=whole > 0)
         picture = axis.imshow(shares, vmin=0, vmax=1, cmap="cividis")
         ticks = range(len(shares))
         axis.set(
@@ -289,10 +301,12 @@ def matrices(
 def heat_frame(
     images: Mapping[str, np.ndarray], heats: Mapping[str, np.ndarray], region: np.ndarray
 ) -> Figure:
-    """One frame of a slider: images in [−1, 1], and where the framed region's output listens.
+    """One frame of a slider: images, and where the framed region's output listens.
 
-    images  title -> [h, w];  heats  title -> [h, w], squared norms, each shown as the root of its share of its largest;
-    region  bool [h, w]
+    Args:
+        images: title -> [h, w] in [-1, 1].
+        heats: title -> squared norms [h, w], shown as the root of their share of the largest.
+        region: bool [h, w].
     """
     count, (height, width) = len(images) + len(heats), region.shape
     if width > 4 * height:  # lines of text, one below the other
@@ -313,6 +327,7 @@ def heat_frame(
 
 
 def _legend(figure: Figure, axis: Axes, band: bool = False) -> None:
+    """One legend below the figure, of what an axis shows and, with `band`, of the shaded levels."""
     handles, labels = axis.get_legend_handles_labels()
     if band:
         handles.append(plt.Rectangle((0, 0), 1, 1, **BAND))

@@ -1,4 +1,4 @@
-"""The plots of what came out: outcomes along training and at its end, grids of samples, how readers do."""
+"""The plots of what came out: outcomes along training and at its end, samples, readers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +13,7 @@ from localbias.figures.style import (
     CYCLE,
     GREY,
     MARKERS,
+    Numbers,
     outcome_legend,
     percent,
     step_axis,
@@ -21,12 +22,18 @@ from localbias.measure import OUTCOMES, Outcomes, readable_share
 
 
 def outcome_curves(
-    axes: Axes, steps: Sequence[int], counts: np.ndarray, chance: Sequence[float] | None = None
+    axes: Axes, steps: Numbers, counts: np.ndarray, chance: Sequence[float] | None = None
 ) -> None:
     """The share of each outcome along training, on a logarithmic axis of steps.
 
-    steps   [M];  counts  int [seeds, M, 4]: lines are means, bands the range of the seeds, or for a single seed the
-    95 % Wilson interval;  chance  [4]: dashed, the shares under independent symbols
+    Lines are means over the seeds, bands their range, or for a single seed the 95 % Wilson
+    interval.
+
+    Args:
+        axes: where.
+        steps: [M], the measured steps.
+        counts: int [S, M, 4], outcomes of each seed.
+        chance: [4], the shares under independent symbols, dashed.
     """
     outcomes = Outcomes(counts)
     mean, low, high = outcomes.over_seeds()
@@ -43,7 +50,12 @@ def outcome_curves(
 
 
 def outcome_bars(axes: Axes, counts: Mapping[str, np.ndarray]) -> None:
-    """Stacked shares of the outcomes, a bar a source: `counts` maps a label to int [4]."""
+    """Stacked shares of the outcomes, a bar a source.
+
+    Args:
+        axes: where.
+        counts: label -> int [4].
+    """
     shares = np.stack([Outcomes(row).proportions for row in counts.values()])
     bottom = np.zeros(len(shares))
     for k, (name, colour) in enumerate(COLOURS.items()):
@@ -59,10 +71,12 @@ def outcome_bars(axes: Axes, counts: Mapping[str, np.ndarray]) -> None:
 def outcome_panels(
     panels: Mapping[str, dict], references: Mapping[str, Mapping[str, np.ndarray]], columns: int = 2
 ) -> Figure:
-    """One panel of curves a title, the exact references as bars at its right edge, one legend below.
+    """A panel of curves a title, the exact references as bars at its right edge, one legend below.
 
-    panels      title -> the keyword arguments of `outcome_curves`
-    references  title -> the argument of `outcome_bars`
+    Args:
+        panels: title -> the keyword arguments of `outcome_curves`.
+        references: title -> the argument of `outcome_bars`.
+        columns: panels in a row.
     """
     rows = -(-len(panels) // columns)
     figure = plt.figure(figsize=(min(4.6 * columns, 9.4), 2.6 * rows + 0.5))
@@ -87,9 +101,10 @@ def outcome_panels(
 
 
 def against_chance(ends: Mapping[str, tuple[np.ndarray, Sequence[float]]]) -> Figure:
-    """Of the readable samples at the end of training, how many are valid and how many extrapolate, against chance.
+    """How many readable samples are valid and how many extrapolate at the end, against chance.
 
-    ends  experiment -> (counts int [seeds, 4], chance [4])
+    Args:
+        ends: experiment -> (counts int [S, 4], chance [4]).
     """
     figure, panels = plt.subplots(1, 2, figsize=(9.2, 0.34 * len(ends) + 1.5), sharey=True)
     shown = {"valid": [2, 3], "valid and never seen": [3]}
@@ -123,7 +138,11 @@ def sample_grid(
 ) -> Figure:
     """Generated images, a row a phase, each framed in the colour of its outcome.
 
-    samples   uint8 [phases, n, 1, h, w];  outcomes  int [phases, n], indices into OUTCOMES;  titles  [phases]
+    Args:
+        samples: uint8 [phases, n, 1, h, w].
+        outcomes: int [phases, n], indices into OUTCOMES.
+        titles: of the phases.
+        shown: images in a row.
     """
     phases, (height, width) = len(samples), samples.shape[-2:]
     size = 8.8 / shown
@@ -144,7 +163,10 @@ def sample_grid(
 def scalar_strips(samples: np.ndarray, outcomes: np.ndarray, titles: Sequence[str]) -> Figure:
     """Generated ±1 vectors as strips of colour, a panel a phase, each marked with its outcome.
 
-    samples  uint8 [phases, n, L], −1 … 1 as 0 … 255;  outcomes  int [phases, n];  titles  [phases]
+    Args:
+        samples: uint8 [phases, n, L], −1 to 1 as 0 to 255.
+        outcomes: int [phases, n], indices into OUTCOMES.
+        titles: of the phases.
     """
     figure, axes = plt.subplots(1, len(samples), figsize=(9, 3.4), squeeze=False, sharey=True)
     for axis, strips, kinds, title in zip(axes[0], samples, outcomes, titles):
@@ -166,7 +188,11 @@ def scalar_strips(samples: np.ndarray, outcomes: np.ndarray, titles: Sequence[st
 
 
 def show_signals(signals: Mapping[str, np.ndarray]) -> Figure:
-    """Images side by side at one scale, the title above each: title -> float [h, w] in [−1, 1]."""
+    """Images side by side at one scale, the title above each.
+
+    Args:
+        signals: title -> float [h, w] in [-1, 1].
+    """
     widths = [image.shape[1] / image.shape[0] for image in signals.values()]
     figure, axes = plt.subplots(
         1, len(signals), figsize=(9.2, 2.4), width_ratios=widths, squeeze=False
@@ -179,7 +205,11 @@ def show_signals(signals: Mapping[str, np.ndarray]) -> Figure:
 
 
 def reader_accuracy(tables: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """How a reader does under noise, a panel a title: title -> what `reading.symbol_accuracy` returns."""
+    """How readers do under noise, a panel a title.
+
+    Args:
+        tables: title -> what `reading.symbol_accuracy` returns.
+    """
     figure, axes = plt.subplots(
         1, len(tables), figsize=(min(4.6 * len(tables), 9.4), 2.9), sharey=True, squeeze=False
     )
@@ -195,7 +225,11 @@ def reader_accuracy(tables: Mapping[str, Mapping[str, Sequence[float]]]) -> Figu
 
 
 def outcome_ends(bars: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """Shares of outcomes at the end, stacked, a panel a title: title -> label -> counts int [seeds, 4] (pooled)."""
+    """Shares of outcomes at the end, stacked, a panel a title.
+
+    Args:
+        bars: title -> label -> counts int [S, 4], which are pooled over the seeds.
+    """
     figure, axes = plt.subplots(
         1,
         len(bars),

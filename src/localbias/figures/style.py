@@ -1,6 +1,7 @@
 """The book's one look: colours, markers, dashes, axes and legends that every figure shares."""
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,21 +13,24 @@ from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 from localbias.exact import NAMES
 from localbias.measure import OUTCOMES
 
-# Okabe & Ito's palette, told apart by all common kinds of colour vision.
+# Okabe & Ito's palette, which people with any common kind of colour vision can tell apart.
 GREY, BLACK = "#777777", "#000000"
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY = "#E69F00", "#56B4E9"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
+Numbers = Sequence[float] | np.ndarray
+
 COLOURS = dict(zip(OUTCOMES, (GREY, VERMILION, BLUE, GREEN)))  # of the outcomes
 MARKERS = dict(zip(OUTCOMES, ("s", "o", "^", "D")))
-# Of the exact denoisers: colour and dash. The untrained network is dotted grey, and the band of noise levels
-# where the rule matters is shaded.
+# Of the exact denoisers: colour and dash.
 DASHES = ((0, (1, 1.2)), (0, (5, 1.5)), (0, (4, 1.5, 1, 1.5)))
 REFERENCES = dict(zip(NAMES, zip((VERMILION, GREEN, BLUE), DASHES)))
+REFERENCES |= {"pairs": (ORANGE, (0, (3, 1))), "triples": ("#8C564B", (0, (3, 1, 1, 1, 1, 1)))}
 PHASES = (SKY, PURPLE, BLACK)  # of a network: early, on the way, at the end
-UNTRAINED = dict(color=GREY, linestyle=(0, (1, 2)), linewidth=1.6)
-BAND = dict(color=ORANGE, alpha=0.13, linewidth=0)
+# An untrained network is dotted grey; the band of noise levels where the rule matters is shaded.
+UNTRAINED: dict[str, Any] = dict(color=GREY, linestyle=(0, (1, 2)), linewidth=1.6)
+BAND: dict[str, Any] = dict(color=ORANGE, alpha=0.13, linewidth=0)
 CHANCE_DASH = (0, (4, 3))
 
 
@@ -56,8 +60,8 @@ def use_style() -> None:
     )
 
 
-def step_axis(axes: Axes, steps: Sequence[int]) -> None:
-    """A logarithmic axis of training steps [M], in thousands where there are as many."""
+def step_axis(axes: Axes, steps: Numbers) -> None:
+    """Make the x axis one of training steps [M]: logarithmic, labelled in thousands from 1,000."""
     axes.set(xscale="log", xlabel="training step")
     subs = (1, 2, 5) if steps[-1] < 100 * steps[0] else (1,)
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
@@ -68,22 +72,31 @@ def step_axis(axes: Axes, steps: Sequence[int]) -> None:
 
 
 def percent(axis: Axis) -> None:
-    """Shares from 0 to 1 as percents."""
+    """Label shares from 0 to 1 as percents."""
     axis.set_major_formatter(PercentFormatter(1, 0))
 
 
-def mean_and_range(
-    axes: Axes, x: Sequence[float], values: np.ndarray, *, colour: str, **look: object
-) -> None:
-    """The mean over the seeds (first axis) as a line, their range as a band."""
+def mean_and_range(axes: Axes, x: Numbers, values: np.ndarray, *, colour: str, **look: Any) -> None:
+    """Draw the mean over the seeds as a line, their range as a band.
+
+    Args:
+        axes: where.
+        x: [M].
+        values: [S, M], seeds first.
+        colour: of both.
+        look: of the line, as matplotlib names it.
+    """
     axes.plot(x, values.mean(0), color=colour, **look)
     axes.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
 
 
-def outcome_legend(figure: Figure, side: str = "lower") -> None:
-    """The outcomes' colours and markers, below the figure or above it ("upper")."""
+def outcome_legend(figure: Figure, side: Literal["lower", "upper"] = "lower") -> None:
+    """A legend of the outcomes' colours and markers, below the figure or above it."""
     handles = [
         plt.Line2D([], [], color=colour, marker=MARKERS[name], linestyle="none", label=name)
         for name, colour in COLOURS.items()
     ]
-    figure.legend(handles=handles, loc=f"outside {side} center", ncols=len(handles))
+    place: Literal["outside lower center", "outside upper center"] = (
+        "outside lower center" if side == "lower" else "outside upper center"
+    )
+    figure.legend(handles=handles, loc=place, ncols=len(handles))

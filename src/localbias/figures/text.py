@@ -1,4 +1,4 @@
-"""The plots of chapter 4: renderings, what symbols tell about each other, escapes from hallucination, kinds of words."""
+"""The plots of chapter 4: renderings, bits between symbols, escapes, kinds of words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,12 @@ from localbias.statistics import share_over_seeds
 
 
 def gallery(rows: Mapping[str, Sequence[np.ndarray]], columns: int) -> Figure:
-    """Images in [−1, 1] in rows of at most `columns`, a group a title: title -> images [h, w]."""
+    """Images in rows of at most `columns`, a group a title.
+
+    Args:
+        rows: title -> images [h, w], from −1 to 1.
+        columns: images in a row.
+    """
     lines = [
         (title if not i else "", images[i : i + columns])
         for title, images in rows.items()
@@ -35,7 +40,13 @@ def gallery(rows: Mapping[str, Sequence[np.ndarray]], columns: int) -> Figure:
 
 
 def captioned(images: Sequence[np.ndarray], captions: Sequence[str], columns: int) -> Figure:
-    """Images in [−1, 1], each with a line of text below."""
+    """Images, each with a line of text below.
+
+    Args:
+        images: [h, w] each, from −1 to 1; at least one.
+        captions: of each.
+        columns: images in a row.
+    """
     height, width = images[0].shape
     rows, wide = -(-len(images) // columns), 9.2 / columns
     figure, axes = plt.subplots(
@@ -52,7 +63,11 @@ def captioned(images: Sequence[np.ndarray], captions: Sequence[str], columns: in
 
 
 def information(curves: Mapping[str, np.ndarray]) -> Figure:
-    """How much m other symbols tell about one, on average over the choices of m: title -> bits [L]."""
+    """How much m other symbols tell about one, on average over the choices of m.
+
+    Args:
+        curves: title -> bits [L], for m = 0 … L − 1.
+    """
     figure, axis = plt.subplots(figsize=(6.4, 3.2))
     for (title, bits), colour, marker in zip(curves.items(), CYCLE, "os^Dvp"):
         axis.plot(
@@ -70,9 +85,11 @@ def information(curves: Mapping[str, np.ndarray]) -> Figure:
 def escapes(
     dials: Mapping[str, Mapping[str, Mapping[float, Sequence[float]]]], last: Mapping[str, int]
 ) -> Figure:
-    """Steps until a training escapes from hallucination against a dial: dial -> rendering -> setting -> step of each seed.
+    """Steps until a training escapes from hallucination, against a dial.
 
-    A training that does not escape (infinite) stands as a triangle at its rendering's last step, `last`.
+    Args:
+        dials: dial -> rendering -> setting -> step of each seed, infinite without escape.
+        last: rendering -> the last step, where a training without escape stands as a triangle.
     """
     figure, axes = plt.subplots(1, len(dials), figsize=(9.4, 3.4), sharey=True, squeeze=False)
     for axis, (dial, renderings) in zip(axes[0], dials.items()):
@@ -107,7 +124,12 @@ def escapes(
 
 
 def kinds(panels: Mapping[str, tuple[Sequence[int], np.ndarray]], names: Sequence[str]) -> Figure:
-    """Shares of kinds along training with `statistics.share_over_seeds`' intervals: title -> (steps, counts [seeds, M, kinds])."""
+    """Shares of kinds along training, with the intervals of `statistics.share_over_seeds`.
+
+    Args:
+        panels: title -> (steps [M], counts int [S, M, kinds]).
+        names: of the kinds.
+    """
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.1), sharey=True, squeeze=False)
     for axis, (title, (steps, counts)) in zip(axes[0], panels.items()):
         n = counts.sum(-1).T
@@ -126,9 +148,14 @@ def kinds(panels: Mapping[str, tuple[Sequence[int], np.ndarray]], names: Sequenc
 
 
 def likeness(
-    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], label: str
+    panels: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[float]]]], label: str
 ) -> Figure:
-    """Quantities of what is generated along training, beside references: title -> name -> (x, y); without x, y is one level."""
+    """Quantities of what is generated along training, beside references.
+
+    Args:
+        panels: title -> name -> (steps, values); without steps, the one value is a level.
+        label: what the quantity is.
+    """
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.2), sharey=True, squeeze=False)
     for axis, (title, series) in zip(axes[0], panels.items()):
         for (name, (x, y)), colour, marker in zip(series.items(), CYCLE, "os^Dvp"):
@@ -146,11 +173,11 @@ def likeness(
 def setting_ratios(
     panels: Mapping[str, Mapping[str, tuple[Sequence[int], np.ndarray, float]]],
 ) -> Figure:
-    """The local dependency ratio of x0 along training at one noise level, a colour a setting; dotted the exact rule's.
+    """The local dependency ratio of x0 along training at one noise level, a colour a setting.
 
     Args:
-        panels: title -> setting -> (steps [M], ratios [S, M], the exact rule's ratio). Lines are means over the
-            seeds, bands their range.
+        panels: title -> setting -> (steps [M], ratios [S, M], the exact rule's ratio). Lines are
+            means over the seeds, bands their range; the exact rule is dotted.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.6), sharey=True, squeeze=False)
     for axis, (title, settings) in zip(axes[0], panels.items()):

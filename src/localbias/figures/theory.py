@@ -1,7 +1,7 @@
-"""The plots of Section 5 but for training: exact levels, small neurons on the sphere, what holds them on the axis.
+"""The plots of Section 5 but for training: exact levels, small neurons on the sphere, forces.
 
-A length d has one colour everywhere. The best univariate function and the optimum look as the marginals and the rule
-do in the plots of locality, for that is what they are.
+A length d has one colour everywhere. The best univariate function and the optimum look as the
+marginals and the rule do in the plots of locality, for that is what they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from scipy.integrate import cumulative_trapezoid
 
 from localbias.figures.style import (
     BLACK,
@@ -29,11 +32,13 @@ from localbias.theory.growth import BiasCurves
 from localbias.theory.slices import Disc, Globe
 
 LENGTHS = {3: BLUE, 8: PURPLE, 16: ORANGE, 64: SKY}
+# name -> label, colour, dashes
 LEVELS = {
     "linear": ("best linear", PURPLE, (0, (6, 2))),
     "univariate": ("best univariate", *REFERENCES["marginals"]),
     "optimum": ("optimum", *REFERENCES["rule"]),
 }
+# field of `directions.Ends` -> label, colour
 ENDS = {
     "best": ("to (±e₁, D*)", BLUE),
     "axis": ("elsewhere on the axis", SKY),
@@ -46,12 +51,17 @@ GREYS = ListedColormap(np.repeat(np.linspace(0.99, 0.66, 256)[:, None], 3, 1))
 
 
 def one_bit(gamma: np.ndarray, gaps: Mapping[int, np.ndarray]) -> Figure:
-    """What looking at the other signs saves at each signal-to-noise ratio γ [G], d -> ½ Σ_i gap_i [G]; its areas."""
+    """What looking at the other signs saves at each noise level, and the area under it so far.
+
+    Args:
+        gamma: γ [G], signal-to-noise ratios from nearly 0.
+        gaps: d -> ½ Σ_i gap_i [G], nats per unit of γ.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.1))
     for d, gap in gaps.items():
         left.plot(gamma, gap, color=LENGTHS[d], label=f"d = {d}")
-        area = np.concatenate([[0], np.cumsum(np.diff(gamma) * (gap[1:] + gap[:-1]) / 2)])
-        right.plot(gamma, area / np.log(2), color=LENGTHS[d])
+        area = cumulative_trapezoid(gap, gamma, initial=0) / np.log(2)  # bits
+        right.plot(gamma, area, color=LENGTHS[d])
     right.axhline(1, color="black", linewidth=1, linestyle=(0, (4, 3)))
     left.set(ylabel="½ Σ gap of the squared errors", ylim=(0, None))
     right.set(ylabel="area up to γ, in bits", ylim=(0, 1.08))
@@ -62,15 +72,21 @@ def one_bit(gamma: np.ndarray, gaps: Mapping[int, np.ndarray]) -> Figure:
 
 
 def globes(panels: Mapping[str, Globe]) -> Figure:
-    """K/√(1−ᾱ) on slices of the sphere of neurons, and where the flow takes small neurons with a > 0 in them.
+    """K/√(1−ᾱ) on slices of the sphere of neurons, and where the flow takes neurons with a > 0.
 
     Args:
         panels: title -> what `slices.globe` returns.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.65 * len(panels), 3.9), squeeze=False)
-    for axis, (title, panel) in zip(axes[0], panels.items()):
-        shown = _globe(axis, panel)
-        axis.set_title(title)
+    for axis, (title, globe) in zip(axes[0], panels.items()):
+        shown = _landscape(axis, globe)
+        _circles(axis, globe)
+        _paths_on(axis, globe)
+        for name, place in {"e₁": (1, 0, 0), "b": (0, 0, 1), "v": (0, 1, 0)}.items():
+            x, y = globe.screen @ place
+            axis.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points")
+        axis.set(title=title, xlim=(-1.03, 1.12), ylim=(-1.03, 1.03), aspect="equal")
+        axis.axis("off")
     figure.colorbar(
         shown, ax=axes, label="K / √(1−ᾱ)", shrink=0.8, pad=0.02, ticks=np.arange(0, 0.7, 0.1)
     )
@@ -78,36 +94,44 @@ def globes(panels: Mapping[str, Globe]) -> Figure:
     return figure
 
 
-def _globe(axis: Axes, panel: Globe) -> ContourSet:
-    edge = axis.add_patch(plt.Circle((0, 0), 1, fill=False))
-    shown = axis.contourf(panel.line, panel.line, panel.rate, np.linspace(0, 0.65, 14), cmap=GREYS)
-    lines = axis.contour(
-        panel.line, panel.line, panel.rate, shown.levels, colors="#666666", linewidths=0.4
-    )
-    for part in (shown, lines):
-        part.set_clip_path(edge)
-    turn, zero = np.linspace(0, 2 * np.pi, 300), np.zeros(300)
-    meridian, equator = (np.cos(turn), zero, np.sin(turn)), (np.cos(turn), np.sin(turn), zero)
-    for circle, dash in ((meridian, "-"), (equator, ":")):
-        axis.plot(
-            *_in_sight(panel, np.stack(circle, -1)), color="black", linewidth=1.2, linestyle=dash
-        )
-    for path in panel.paths:
-        axis.plot(*_in_sight(panel, path.points), color=ENDS[path.end][1], linewidth=1.1)
-    for top in panel.maxima:
+def _landscape(axis: Axes, globe: Globe) -> ContourSet:
+    """Contours of the growth rate within the edge of the globe."""
+    edge = axis.add_patch(Circle((0, 0), 1, fill=False))
+    grid = globe.line, globe.line, globe.rate
+    areas = axis.contourf(*grid, np.linspace(0, 0.65, 14), cmap=GREYS)
+    lines = axis.contour(*grid, areas.levels, colors="#666666", linewidths=0.4)
+    for contours in (areas, lines):
+        contours.set_clip_path(edge)
+    return areas
+
+
+def _circles(axis: Axes, globe: Globe) -> None:
+    """The meridian v = 0, where neurons are on the axis, and dotted the equator b = 0."""
+    turn = np.linspace(0, 2 * np.pi, 300)
+    cos, sin, zero = np.cos(turn), np.sin(turn), np.zeros(300)
+    for circle, dash in (((cos, zero, sin), "-"), ((cos, sin, zero), ":")):
+        points = _in_sight(globe, np.stack(circle, -1))
+        axis.plot(*points, color="black", linewidth=1.2, linestyle=dash)
+
+
+def _paths_on(axis: Axes, globe: Globe) -> None:
+    """The paths of neurons, and the maxima: a star for the best one, triangles for others."""
+    for path in globe.paths:
+        axis.plot(*_in_sight(globe, path.points), color=ENDS[path.end][1], linewidth=1.1)
+    for top in globe.maxima:
         marker, size = ("*", 15) if top.end == "best" else ("^", 9)
-        look = dict(color=ENDS[top.end][1], markersize=size, markeredgecolor="white", zorder=5)
-        axis.plot(*(panel.screen @ top.points[0]), marker, **look)
-    for name, place in {"e₁": (1, 0, 0), "b": (0, 0, 1), "v": (0, 1, 0)}.items():
-        axis.annotate(name, panel.screen @ place, xytext=(4, 4), textcoords="offset points")
-    axis.set(xlim=(-1.03, 1.12), ylim=(-1.03, 1.03), aspect="equal")
-    axis.axis("off")
-    return shown
+        x, y = globe.screen @ top.points[0]
+        _mark(axis, x, y, marker, size, top.end)
 
 
-def _in_sight(panel: Globe, points: np.ndarray) -> np.ndarray:
+def _mark(axis: Axes, x: float, y: float, marker: str, size: float, end: str) -> None:
+    """A maximum of K, in the colour of the neurons that end there."""
+    axis.plot(x, y, marker, color=ENDS[end][1], markersize=size, markeredgecolor="white", zorder=5)
+
+
+def _in_sight(globe: Globe, points: np.ndarray) -> np.ndarray:
     """Points [k, 3] in the picture's plane [2, k]; NaN for those on the far side."""
-    return np.where((points @ panel.eye > 0)[:, None], points @ panel.screen.T, np.nan).T
+    return np.where((points @ globe.eye > 0)[:, None], points @ globe.screen.T, np.nan).T
 
 
 def discs(panels: Mapping[str, Disc]) -> Figure:
@@ -121,18 +145,17 @@ def discs(panels: Mapping[str, Disc]) -> Figure:
     figure, axes = plt.subplots(
         1, len(panels), figsize=(9.3, 9.3 / len(panels) + 0.7), squeeze=False
     )
-    for axis, (title, panel) in zip(axes[0], panels.items()):
-        for points, end, sign in panel.paths:
+    for axis, (title, disc) in zip(axes[0], panels.items()):
+        for points, end, sign in disc.paths:
             colour, dash = ENDS[end][1], "-" if sign > 0 else (0, (3, 1.5))
             axis.plot(*points.T, color=colour, linewidth=1, linestyle=dash)
             axis.plot(*points[0], ".", color="#444444", markersize=3)
             if end != "best":
                 axis.plot(*points[-1], "o", color=colour, markersize=5, markeredgecolor="white")
-        axis.add_patch(plt.Circle((0, 0), 1, fill=False))
-        best = np.array([1, panel.bias]) / np.hypot(1, panel.bias)
+        axis.add_patch(Circle((0, 0), 1, fill=False))
+        length = np.hypot(1, disc.bias)
         for side in (1, -1):
-            look = dict(color=ENDS["best"][1], markersize=14, markeredgecolor="white", zorder=5)
-            axis.plot(side * best[0], best[1], "*", **look)
+            _mark(axis, side / length, disc.bias / length, "*", 14, "best")
         axis.set(title=title, xlim=(-1.06, 1.06), ylim=(-1.06, 1.06), aspect="equal", xlabel="w⁽¹⁾")
         axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     axes[0, 0].set_ylabel("b")
@@ -140,13 +163,17 @@ def discs(panels: Mapping[str, Disc]) -> Figure:
     return figure
 
 
-def shares(levels: Sequence[float], ends: Mapping[int, Sequence[directions.Ends]]) -> Figure:
-    """Where neurons from random starts end, against ᾱ: d -> a row of `Ends` for each level."""
+def shares(levels: np.ndarray, ends: Mapping[int, Sequence[directions.Ends]]) -> Figure:
+    """Where neurons from random starts end, against ᾱ.
+
+    Args:
+        levels: ᾱ [V].
+        ends: d -> the shares at each level [V].
+    """
     figure, axes = plt.subplots(1, len(ends), figsize=(9.2, 2.9), sharey=True, squeeze=False)
-    for axis, (d, found) in zip(axes[0], ends.items()):
-        axis.stackplot(
-            levels, *zip(*found), colors=[colour for _, colour in ENDS.values()], alpha=0.85
-        )
+    colours = [colour for _, colour in ENDS.values()]
+    for axis, (d, rows) in zip(axes[0], ends.items()):
+        axis.stackplot(levels, *zip(*rows), colors=colours, alpha=0.85)
         axis.set(title=f"d = {d}", xlabel="ᾱ", xlim=(levels[0], levels[-1]), ylim=(0, 1))
         percent(axis.yaxis)
     axes[0, 0].set_ylabel("share of neurons")
@@ -154,15 +181,17 @@ def shares(levels: Sequence[float], ends: Mapping[int, Sequence[directions.Ends]
     return figure
 
 
-def _ends_legend(figure: Figure, names: Sequence[str], **look) -> None:
+def _ends_legend(figure: Figure, names: Sequence[str], linewidth: float | None = None) -> None:
+    """What the colours of ends mean, below the panels."""
     handles = [
-        plt.Line2D([], [], color=ENDS[name][1], label=ENDS[name][0], **look) for name in names
+        Line2D([], [], color=colour, label=label, linewidth=linewidth)
+        for label, colour in (ENDS[name] for name in names)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(names))
 
 
 def biases(curves: BiasCurves) -> Figure:
-    """All stationary biases on the axis against ᾱ; and K along the axis at a few levels, with its maxima.
+    """The stationary biases on the axis against ᾱ, and K along the axis at a few levels.
 
     Args:
         curves: what `growth.bias_curves` returns.
@@ -170,9 +199,11 @@ def biases(curves: BiasCurves) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.3))
     levels, three = curves.levels, np.isfinite(curves.roots).all(1)
     left.plot(levels, curves.best, color=BLACK, linewidth=2.4, label="D*, the highest maximum")
-    others = ("a second maximum", SKY, (0, (5, 1.5))), ("a minimum between them", "#999999", ":")
-    for k, (label, colour, dash) in enumerate(others):
-        left.plot(levels[three], curves.roots[three, k], color=colour, linestyle=dash, label=label)
+    second, minimum, _ = curves.roots[three].T
+    left.plot(levels[three], second, color=SKY, linestyle=(0, (5, 1.5)), label="a second maximum")
+    left.plot(
+        levels[three], minimum, color="#999999", linestyle=":", label="a minimum between them"
+    )
     left.axvline(levels[three.argmax()], color="#bbbbbb", linewidth=0.8, zorder=0)
     left.set(xlabel="ᾱ", ylabel="bias D = b / w⁽¹⁾", xlim=(levels[0], 1), ylim=(-0.03, None))
     left.legend(loc="upper left")
@@ -186,11 +217,15 @@ def biases(curves: BiasCurves) -> Figure:
 
 
 def forces(strengths: np.ndarray, curves: Mapping[str, np.ndarray]) -> Figure:
-    """The force off the axis on one neuron against how strong a dependence is [S]: what depends -> force [S]."""
+    """The force off the axis on one neuron against how strong a dependence is.
+
+    Args:
+        strengths: Fourier coefficients [S].
+        curves: what depends -> the force [S].
+    """
     figure, axis = plt.subplots(figsize=(6.2, 3))
-    for (label, force), colour, dash in zip(
-        curves.items(), CYCLE, ("-", (0, (5, 1.5)), (0, (1, 1.2)))
-    ):
+    dashes = "-", (0, (5, 1.5)), (0, (1, 1.2))
+    for (label, force), colour, dash in zip(curves.items(), CYCLE, dashes):
         axis.plot(strengths, force, color=colour, linestyle=dash, linewidth=2.2, label=label)
     axis.set(
         xlabel="Fourier coefficient of the law",
@@ -206,28 +241,24 @@ def localities(
     ratios: Mapping[str, Mapping[int, np.ndarray]],
     paper_levels: Sequence[float],
 ) -> Figure:
-    """The optimum's local dependency ratio over √ᾱ [V], a column a target: target -> d -> means and errors [V, 2]."""
+    """The optimum's local dependency ratio over noise levels, a column for each target.
+
+    Args:
+        levels: √ᾱ [V].
+        ratios: title -> d -> means and standard errors [V, 2].
+        paper_levels: √ᾱ that the paper probes, marked by thin lines.
+    """
     figure, axes = plt.subplots(1, len(ratios), figsize=(9.2, 3.3), sharey=True, squeeze=False)
+    _, colour, dash = LEVELS["univariate"]
     for axis, (title, by_length) in zip(axes[0], ratios.items()):
         for level in paper_levels:
             axis.axvline(level, color="#bbbbbb", linewidth=0.8, zorder=0)
-        axis.axhline(
-            1,
-            color=LEVELS["univariate"][1],
-            linestyle=LEVELS["univariate"][2],
-            label="univariate, any d",
-        )
-        for d, found in by_length.items():
-            mean, error = found.T
+        axis.axhline(1, color=colour, linestyle=dash, label="univariate, any d")
+        for d, values in by_length.items():
+            mean, error = values.T
             axis.plot(levels, mean, color=LENGTHS[d], label=f"optimum, d = {d}")
-            axis.fill_between(
-                levels,
-                mean - 2 * error,
-                mean + 2 * error,
-                color=LENGTHS[d],
-                alpha=0.25,
-                linewidth=0,
-            )
+            low, high = mean - 2 * error, mean + 2 * error
+            axis.fill_between(levels, low, high, color=LENGTHS[d], alpha=0.25, linewidth=0)
         axis.set(title=title, xlabel="noise level √ᾱ (1 is clean)", xlim=(0, 1), ylim=(0, 1.04))
     axes[0, 0].set_ylabel("LDR of the optimum")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=5)

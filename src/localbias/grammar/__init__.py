@@ -1,12 +1,13 @@
 """Rules over symbols: which strings are valid, and what a string drawn from them looks like.
 
-A grammar knows nothing of pixels. Its strings are int64 tensors of symbol indices into `alphabet`, and
-everything that the references and the chance levels need (support, marginals, information) is computed by
-enumeration. Here lives what follows from a law over strings alone.
+A grammar knows nothing of pixels. Its strings are int64 tensors of symbol indices into `alphabet`,
+and everything that the references and the chance levels need (support, marginals, information) is
+computed by enumeration. Here lives what follows from a law over strings alone.
 """
 
 from localbias.grammar.information import information_by_number, mutual_information
 from localbias.grammar.law import UNREADABLE, Grammar
+from localbias.grammar.moments import Moments, maximum_entropy
 from localbias.grammar.ngrams import MarkovChain, known_ngrams
 from localbias.grammar.rules import Check, Dyck, Parity, QuarterSum
 from localbias.grammar.text import Characters, Lexicon
@@ -35,11 +36,13 @@ __all__ = [
     "Grammar",
     "Lexicon",
     "MarkovChain",
+    "Moments",
     "Parity",
     "QuarterSum",
     "information_by_number",
     "known_ngrams",
     "make",
+    "maximum_entropy",
     "mutual_information",
     "register",
 ]

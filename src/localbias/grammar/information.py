@@ -1,7 +1,7 @@
-"""How much some symbols of a string tell about another one, by enumeration: what there is to gain by looking around.
+"""How much some symbols of a string tell about another one, in bits, by enumeration.
 
-A rule that hides in the joint law of many symbols is hard to come by for whoever looks at few at a time. Bits
-throughout.
+A rule that shows only in the joint law of many symbols cannot be learned from few of them at a
+time.
 """
 
 import math
@@ -27,7 +27,8 @@ def mutual_information(grammar: Grammar, symbol: int, others: tuple[int, ...]) -
     places = (symbol, *others)
     if len(set(places)) < len(places) or not all(0 <= place < grammar.length for place in places):
         raise ValueError(
-            f"symbol={symbol}, others={others}; allowed: distinct places from 0 to {grammar.length - 1}"
+            f"symbol={symbol}, others={others}; "
+            f"allowed: distinct places from 0 to {grammar.length - 1}"
         )
     strings, law = grammar.support, grammar.probabilities
     one, rest, both = (
@@ -46,7 +47,7 @@ def information_by_number(grammar: Grammar, symbol: int) -> tuple[Tensor, Tensor
         symbol: the place of the one.
 
     Returns:
-        The mean over all choices of m others, and the best of them: bits, float32 [L] each.
+        The mean over all choices of m others, and the best of them, in bits, float32 [L] each.
     """
     rest = [place for place in range(grammar.length) if place != symbol]
     bits = [

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,14 +15,23 @@ class Grammar:
     """A law over a finite set of strings of one length, uniform unless `weights` says otherwise.
 
     A rule of one's own is a subclass with `alphabet`, `length` and `support`; all the rest follows.
+
+    Attributes:
+        alphabet: the K symbols, as text.
+        length: symbols in a string, L.
     """
 
-    alphabet: ClassVar[tuple[str, ...]]
-    length: ClassVar[int]
+    if TYPE_CHECKING:
+        # Subclasses have these two as fields, constants or properties. Only a type checker sees
+        # the properties here: `dataclass` would take them for the fields' defaults.
+        @property
+        def alphabet(self) -> tuple[str, ...]: ...
+        @property
+        def length(self) -> int: ...
 
     @cached_property
     def support(self) -> Tensor:
-        """Every valid string in lexicographic order: int64 [n, L], symbol indices."""
+        """All valid strings in lexicographic order: int64 [n, L], symbol indices."""
         raise TypeError(f"{type(self).__name__} does not say what its support is")
 
     @property
@@ -31,11 +40,21 @@ class Grammar:
         return self.weights(self.support)
 
     def weights(self, strings: Tensor) -> Tensor:
-        """The law given that it is one of these valid strings [n, L], each with its probability: float64 [n]."""
+        """The probabilities of valid strings [n, L], given that it is one of these: float64 [n]."""
         return torch.full((len(strings),), 1 / len(strings), dtype=torch.float64)
 
     def is_valid(self, tokens: Tensor) -> Tensor:
-        """Whether each string keeps the rule: tokens int [..., L] -> bool [...]. An unreadable symbol (−1) breaks it."""
+        """Whether each string keeps the rule.
+
+        Args:
+            tokens: int [..., L]; an unreadable symbol (−1) breaks the rule.
+
+        Returns:
+            bool [...].
+
+        Raises:
+            ValueError: for strings of another length.
+        """
         if tokens.shape[-1] != self.length:
             raise ValueError(
                 f"strings of {tokens.shape[-1]} symbols; {self} has length {self.length}"
@@ -44,8 +63,11 @@ class Grammar:
         return known & self._keeps_rule(tokens)
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:
-        """The rule itself, for tokens [..., L] of the alphabet: here, to be in the support. Parity and others know faster ways."""
-        # Sets of tuples: numbers in base K would overflow for long strings of many symbols.
+        """Whether tokens [..., L] of the alphabet are in the support: bool [...].
+
+        A subclass that knows a faster test overrides it, as `Parity` does.
+        """
+        # A set of tuples: numbers in base K would overflow for long strings of many symbols.
         valid = set(map(tuple, self.support.tolist()))
         flat = tokens.reshape(-1, self.length).tolist()
         return torch.tensor([tuple(string) in valid for string in flat], dtype=torch.bool).reshape(
@@ -57,10 +79,11 @@ class Grammar:
         return torch.einsum("n,nlk->lk", self.probabilities, self._one_hot())
 
     def pairwise_information(self) -> Tensor:
-        """Mutual information of symbols i and j in bits, [L, L]; the diagonal is each symbol's entropy.
+        """Mutual information of symbols i and j in bits, float64 [L, L].
 
-        Zero off the diagonal is the paper's "any two symbols are independent" (§5.1, Assumption 5.1): true of Parity
-        with L ≥ 3, false of QuarterSum and Dyck.
+        The diagonal is each symbol's entropy. Zero off the diagonal is the paper's "any two symbols
+        are independent" (§5.1, Assumption 5.1): true of Parity with L ≥ 3, false of QuarterSum and
+        Dyck.
         """
         one_hot = self._one_hot()
         single = self.marginals()
@@ -70,19 +93,40 @@ class Grammar:
         return (joint * ratio.log2()).sum((-2, -1)).clamp_min(0)
 
     def independent_probability(self, tokens: Tensor) -> Tensor:
-        """Probability of strings [n, L] when every symbol is drawn from its own marginal: float64 [n].
+        """Probability of strings when every symbol is drawn from its own marginal.
 
-        Summed over `support` it is the chance level of validity; over held-out strings, that of extrapolation.
-        ValueError for symbols outside the alphabet.
+        Summed over `support` it is the chance level of validity; over held-out strings, that of
+        extrapolation.
+
+        Args:
+            tokens: int [n, L].
+
+        Returns:
+            float64 [n].
+
+        Raises:
+            ValueError: for symbols outside the alphabet.
         """
         if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < len(self.alphabet):
             raise ValueError(
-                f"symbols {tokens.min()} to {tokens.max()}; the alphabet has 0 to {len(self.alphabet) - 1}"
+                f"symbols {tokens.min()} to {tokens.max()}; "
+                f"the alphabet has 0 to {len(self.alphabet) - 1}"
             )
         return self.marginals().log()[torch.arange(self.length), tokens].sum(-1).exp()
 
     def split(self, n_train: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Training strings [n_train, L] and held-out strings [n − n_train, L], drawn without replacement."""
+        """The valid strings, split at random.
+
+        Args:
+            n_train: how many are trained on.
+            seed: of the split.
+
+        Returns:
+            Training strings [n_train, L] and held-out strings [n − n_train, L].
+
+        Raises:
+            ValueError: for more strings than there are, or fewer than one.
+        """
         n = len(self.support)
         if not 1 <= n_train <= n:
             raise ValueError(f"n_train={n_train}: {self} has {n} valid strings, so 1 to {n}")

@@ -6,25 +6,31 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from localbias.checks import require
 from localbias.grammar.law import Grammar
 
-ENUMERABLE = 2**22  # strings; beyond that the support no longer fits comfortably in memory
+LONGEST = 23  # signs; with more of them the 2^(L−1) valid strings do not fit comfortably in memory
 
 
 @dataclass(frozen=True)
 class Parity(Grammar):
     """Parentheses whose signs multiply to +1: "(" is +1 (index 0), ")" is −1 (index 1) (§4.1).
 
-    Equivalently an even number of ")". The paper's "even number of s_1" is the same only for even length.
+    Equivalently an even number of ")". The paper's "even number of s_1" is the same only for even
+    length.
+
+    Attributes:
+        length: symbols in a string, 2 to 23.
+
+    Raises:
+        ValueError: for another length.
     """
 
     length: int
     alphabet = ("(", ")")
 
     def __post_init__(self):
-        _check_length(
-            self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23"
-        )
+        _require_length(self)
 
     @cached_property
     def support(self) -> Tensor:
@@ -38,12 +44,21 @@ class Parity(Grammar):
 
 @dataclass(frozen=True)
 class Check(Grammar):
-    """One parity check: the signs of the first `order` parentheses multiply to +1, all others are free.
+    """One parity check: the signs of the first `order` parentheses multiply to +1, others are free.
 
-    Whatever the order there are 2^(L−1) valid strings, one bit of rule, and a chance of ½. `correlation` is E[x_1 x_2] of
-    the law, which is then ∝ 1 + correlation · x_1 x_2; it must be 0 for order 2, where x_1 x_2 is always +1. The product of
-    the other signs of the check then has that mean as well: a biased sign for order 3, a second pair for order 4.
-    With order = L and no correlation it is Parity.
+    Whatever the order there are 2^(L−1) valid strings, one bit of rule, and a chance of ½. With
+    order = L and no correlation it is Parity.
+
+    With a correlation c = E[x_1 x_2] the law is ∝ 1 + c · x_1 x_2. The product of the other signs
+    of the check then has the mean c as well: a biased sign for order 3, a second pair for order 4.
+
+    Attributes:
+        length: symbols in a string, 2 to 23.
+        order: signs in the check, 2 to `length`.
+        correlation: c, inside (−1, 1); 0 for order 2, where x_1 x_2 is always +1.
+
+    Raises:
+        ValueError: for a value out of range.
     """
 
     length: int
@@ -52,20 +67,16 @@ class Check(Grammar):
     alphabet = ("(", ")")
 
     def __post_init__(self):
-        _check_length(
-            self, self.length >= 2 and 2 ** (self.length - 1) <= ENUMERABLE, "from 2 to 23"
-        )
-        if not isinstance(self.order, int) or not 2 <= self.order <= self.length:
-            raise ValueError(f"order={self.order}; allowed: 2 to length={self.length}")
-        if not -1 < self.correlation < 1 or (self.correlation and self.order == 2):
-            raise ValueError(
-                f"correlation={self.correlation}; allowed: inside (−1, 1), and 0 for order 2"
-            )
+        _require_length(self)
+        known = isinstance(self.order, int) and 2 <= self.order <= self.length
+        require(self, "order", known, f"2 to length={self.length}")
+        possible = -1 < self.correlation < 1 and (self.order > 2 or not self.correlation)
+        require(self, "correlation", possible, "inside (−1, 1), and 0 for order 2")
 
     @cached_property
     def support(self) -> Tensor:
-        every = torch.cartesian_prod(*[torch.arange(2)] * self.length)
-        return every[self._keeps_rule(every)]
+        all_strings = torch.cartesian_prod(*[torch.arange(2)] * self.length)
+        return all_strings[self._keeps_rule(all_strings)]
 
     def weights(self, strings: Tensor) -> Tensor:
         pair = 1.0 - 2 * (strings[:, 0] ^ strings[:, 1]).double()
@@ -78,22 +89,29 @@ class Check(Grammar):
 
 @dataclass(frozen=True)
 class Dyck(Grammar):
-    """Balanced parentheses (§A.7.2): every prefix has at least as many "(" as ")", and the whole as many of each."""
+    """Balanced parentheses (§A.7.2): no prefix has more ")" than "(", the whole as many of each.
+
+    Attributes:
+        length: symbols in a string, an even number from 2 to 26.
+
+    Raises:
+        ValueError: for another length.
+    """
 
     length: int
     alphabet = ("(", ")")
 
     def __post_init__(self):
-        _check_length(
-            self, 2 <= self.length <= 26 and self.length % 2 == 0, "an even number from 2 to 26"
-        )
+        known = isinstance(self.length, int) and self.length in range(2, 27, 2)
+        require(self, "length", known, "an even number from 2 to 26")
 
     @cached_property
     def support(self) -> Tensor:
         words = torch.empty(1, 0, dtype=torch.int64)
         depth = torch.zeros(1, dtype=torch.int64)
         for left in range(self.length, 0, -1):
-            opens, closes = depth < left, depth > 0  # room to close later; something to close
+            opens = depth < left  # enough places are left to close it again
+            closes = depth > 0  # there is one to close
             words = torch.cat([_append(words[opens], 0), _append(words[closes], 1)])
             depth = torch.cat([depth[opens] + 1, depth[closes] - 1])
         place = 2 ** torch.arange(self.length - 1, -1, -1)
@@ -106,24 +124,25 @@ class Dyck(Grammar):
 
 @dataclass(frozen=True)
 class QuarterSum(Grammar):
-    """Four digits with s1 + s2 = s3 + s4: the rule of Quarter-MNIST (§4.1), 670 tuples of 10,000."""
+    """Four digits with s1 + s2 = s3 + s4, as in Quarter-MNIST (§4.1): 670 tuples of 10,000."""
 
     alphabet = tuple("0123456789")
     length = 4
 
     @cached_property
     def support(self) -> Tensor:
-        every = torch.cartesian_prod(*[torch.arange(10)] * 4)
-        return every[self._keeps_rule(every)]
+        all_strings = torch.cartesian_prod(*[torch.arange(10)] * 4)
+        return all_strings[self._keeps_rule(all_strings)]
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:
         return tokens[..., :2].sum(-1) == tokens[..., 2:].sum(-1)
 
 
 def _append(words: Tensor, symbol: int) -> Tensor:
+    """Words [n, l] with one symbol more: [n, l + 1]."""
     return torch.nn.functional.pad(words, (0, 1), value=symbol)
 
 
-def _check_length(grammar: Grammar, allowed: bool, what: str) -> None:
-    if not isinstance(grammar.length, int) or not allowed:
-        raise ValueError(f"{type(grammar).__name__} length={grammar.length}; allowed: {what}")
+def _require_length(grammar: Parity | Check) -> None:
+    known = isinstance(grammar.length, int) and 2 <= grammar.length <= LONGEST
+    require(grammar, "length", known, f"from 2 to {LONGEST}")

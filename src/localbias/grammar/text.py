@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from localbias import assets
+from localbias.checks import require
 from localbias.grammar.law import UNREADABLE, Grammar
 
 
@@ -14,9 +15,14 @@ from localbias.grammar.law import UNREADABLE, Grammar
 class Lexicon(Grammar):
     """The words of a list (§6): strings over a blank and letters, blanks after the end of a word.
 
-    words   "english" (the paper's list) or the words themselves
-    whole   each word is a single symbol, as where its letters have no places of their own
-    cells   letters and blanks in a string; None: as many as the longest word has letters
+    Attributes:
+        words: "english" (the paper's list) or the words themselves.
+        whole: whether each word is a single symbol, for where its letters have no places of their
+            own.
+        cells: letters and blanks in a string; None: as many as the longest word has letters.
+
+    Raises:
+        ValueError: for words that are none, and cells that cannot hold them.
     """
 
     words: str | tuple[str, ...] = "english"
@@ -26,17 +32,19 @@ class Lexicon(Grammar):
     def __post_init__(self):
         if self.words != "english":
             words = () if isinstance(self.words, str) else tuple(self.words)
-            if not words or len(set(words)) < len(words) or not all(map(_is_word, words)):
-                raise ValueError(
-                    f"words={self.words!r}; allowed: 'english', or distinct words without blanks around them, "
-                    f"line breaks and {UNREADABLE!r}"
-                )
+            distinct = bool(words) and len(set(words)) == len(words)
+            require(
+                self,
+                "words",
+                distinct and all(map(_is_word, words)),
+                "'english', or distinct words without blanks around them, line breaks and "
+                f"{UNREADABLE!r}",
+            )
             object.__setattr__(self, "words", words)
         longest = max(map(len, self.entries))
-        if self.cells is not None and (self.whole or self.cells < longest):
-            raise ValueError(
-                f"cells={self.cells}; allowed: from {longest}, the longest word's, and None for whole words"
-            )
+        enough = self.cells is None or (not self.whole and self.cells >= longest)
+        allowed = f"from {longest}, the longest word's, and None for whole words"
+        require(self, "cells", enough, allowed)
 
     @cached_property
     def entries(self) -> tuple[str, ...]:
@@ -55,29 +63,35 @@ class Lexicon(Grammar):
     def support(self) -> Tensor:
         if self.whole:
             return torch.arange(len(self.entries))[:, None]
-        place = {
-            letter: k for k, letter in enumerate(self.alphabet)
-        }  # the blank sorts before all letters
-        return torch.tensor(
-            [[place[letter] for letter in word.ljust(self.length)] for word in self.entries]
-        )
+        symbol = {letter: k for k, letter in enumerate(self.alphabet)}
+        # The blank sorts before all letters, so these are in lexicographic order.
+        padded = [word.ljust(self.length) for word in self.entries]
+        return torch.tensor([[symbol[letter] for letter in word] for word in padded])
 
 
 @dataclass(frozen=True)
 class Characters(Grammar):
     """The `count` most frequent Chinese characters, each a string of its four quarters (§6).
 
-    Symbol 4c + i is quarter i of character c (top left, top right, bottom left, bottom right); the rule is that all
-    four come from one character and stand in their places. Quarters are what every character has and what a region
-    can be: radicals stand in no common place, and lists of them don't say where.
+    Symbol 4c + i is quarter i of character c (top left, top right, bottom left, bottom right). The
+    rule is that all four come from one character and stand in their places. Quarters are what every
+    character has and what a region can be: radicals stand in no common place, and lists of them
+    don't say where.
+
+    Attributes:
+        count: characters, 1 to 3,000.
+
+    Raises:
+        ValueError: for another count.
     """
 
     count: int
     length = 4
 
     def __post_init__(self):
-        if not isinstance(self.count, int) or not 1 <= self.count <= len(assets.characters()):
-            raise ValueError(f"count={self.count}; allowed: 1 to {len(assets.characters())}")
+        most = len(assets.characters())
+        known = isinstance(self.count, int) and 1 <= self.count <= most
+        require(self, "count", known, f"1 to {most}")
 
     @cached_property
     def alphabet(self) -> tuple[str, ...]:
@@ -92,15 +106,13 @@ class Characters(Grammar):
         return torch.arange(4 * self.count).reshape(-1, 4)
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:
-        return ((tokens - torch.arange(4)) % 4 == 0).all(-1) & (
-            tokens // 4 == tokens[..., :1] // 4
-        ).all(-1)
+        character, quarter = tokens // 4, tokens % 4
+        return ((quarter == torch.arange(4)) & (character == character[..., :1])).all(-1)
 
-    # The base would list every pair of all the symbols: gigabytes for a thousand characters.
+    # The general way lists all pairs of symbols: gigabytes for a thousand characters.
     def pairwise_information(self) -> Tensor:
-        return torch.full(
-            (4, 4), self.count, dtype=torch.float64
-        ).log2()  # each quarter gives the others away
+        # Each quarter determines the others, so any two share the entropy of the character.
+        return torch.full((4, 4), self.count, dtype=torch.float64).log2()
 
     def marginals(self) -> Tensor:
         own = torch.arange(4 * self.count) % 4 == torch.arange(4)[:, None]
@@ -108,6 +120,7 @@ class Characters(Grammar):
 
 
 def _is_word(word: object) -> bool:
+    """Whether it is text without blanks around it, line breaks or the mark of the unreadable."""
     return (
         isinstance(word, str)
         and bool(word)

@@ -1,12 +1,12 @@
-"""What vector-Jacobian products tell of a region: estimates with their covariance, and the ratio with its error.
+"""What vector-Jacobian products say about a region: moments of its Jacobian, the ratio, its error.
 
-All is affine in three numbers, tr J_RR, ‖J_RR‖² and ‖J_R‖², so products of one target's Jacobian J serve any other's,
-a·I + b·J, error and all.
+Three moments are kept, tr J_RR, ‖J_RR‖² and ‖J_R‖². Those of a·I + b·J are affine in those of J, so
+the products of one target's Jacobian give the ratio of any other target, with its error.
 """
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +17,16 @@ from localbias.statistics import mean_interval, student_quantile
 
 @dataclass(frozen=True)
 class Products:
-    """What vector-Jacobian products tell of J_R at each sample, for any number of leading axes.
+    """What vector-Jacobian products say about J_R at each sample, for any number of leading axes.
 
-    moments     float64 [..., B, 3]: tr J_RR, ‖J_RR‖² and ‖J_R‖², exact or the means over the probes
-    covariance  float64 [..., B, 3, 3]: of those means; 0 where they are exact
-    freedom     [..., 1]: probes less one, of which the covariance is estimated; infinite where the moments are exact
-    size        [..., 1]: |R|, the numbers in the region
-    floor       [..., B]: a ‖J_R‖² up to this is rounding, and its ratio 0/0
-    eps         relative rounding error of one product
+    Attributes:
+        moments: float64 [..., B, 3]: tr J_RR, ‖J_RR‖² and ‖J_R‖², exact or the means over probes.
+        covariance: float64 [..., B, 3, 3], of those means; 0 where they are exact.
+        freedom: [..., 1], probes less one, from which the covariance is estimated; infinite where
+            the moments are exact.
+        size: [..., 1], |R|, the numbers in the region.
+        floor: [..., B]; a ‖J_R‖² up to this is rounding, and its ratio 0/0.
+        eps: relative rounding error of one product.
     """
 
     moments: Tensor
@@ -37,18 +39,16 @@ class Products:
     def __len__(self) -> int:
         return len(self.moments)
 
-    def __getitem__(self, index) -> "Products":
+    def __getitem__(self, index: Any) -> "Products":
         """Some of the leading axes, as a tensor is indexed."""
-        parts = {
-            "moments": self.moments[index],
-            "covariance": self.covariance[index],
-            "floor": self.floor[index],
-        }
-        keep = self.freedom.ndim > 1  # several regions, each with its own
+        several = self.freedom.ndim > 1  # regions, each with its own freedom and size
         return replace(
             self,
-            **parts,
-            **({name: getattr(self, name)[index] for name in ("freedom", "size")} if keep else {}),
+            moments=self.moments[index],
+            covariance=self.covariance[index],
+            floor=self.floor[index],
+            freedom=self.freedom[index] if several else self.freedom,
+            size=self.size[index] if several else self.size,
         )
 
     @property
@@ -63,20 +63,23 @@ class Products:
 
     @property
     def vanishing(self) -> Tensor:
-        """Samples whose Jacobian is zero but for rounding, so that they have no ratio: bool [..., B]."""
+        """Where the Jacobian is zero but for rounding, so that there is no ratio: bool [..., B]."""
         return ~(self.total > self.floor)
 
     @property
     def mostly_there(self) -> Tensor:
-        """Whether at least half of the samples have a ratio, so that a mean may stand for them: bool [...]."""
+        """Whether at least half of the samples have a ratio: bool [...].
+
+        Only then does a mean stand for all of them.
+        """
         return 2 * self.vanishing.sum(-1) <= self.vanishing.shape[-1]
 
     @property
     def ratio(self) -> Tensor:
         """The local dependency ratio [..., B] of each sample, 0 where the Jacobian vanishes.
 
-        The ratio of two estimates is biased by O(1/probes); the leading term is taken off, so that a ratio near 1 may
-        come out a little above it.
+        The ratio of two estimates is biased by O(1/probes). The leading term is subtracted, so a
+        ratio near 1 may come out a little above it.
         """
         total = self.total.where(~self.vanishing, 1)
         plain = self.inside / total
@@ -85,7 +88,10 @@ class Products:
 
     @property
     def standard_error(self) -> Tensor:
-        """Of the ratio [..., B], by the delta method: 0 where it is exact, infinite for a single probe."""
+        """The ratio's standard error [..., B], by the delta method.
+
+        It is 0 where the ratio is exact, and infinite for a single probe.
+        """
         total, covariance = self.total.where(~self.vanishing, 1), self.covariance
         plain = self.inside / total
         variance = (
@@ -97,22 +103,30 @@ class Products:
         return error.where(self.freedom > 0, math.inf)
 
     def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
-        """Between what the exact ratios lie, sample by sample: low and high [..., B].
+        """Student's interval of the exact ratio, sample by sample, about the linearised estimate.
 
-        Student's t about the linearised ratio. It holds its level where the Jacobian has many directions. Where it has
-        few, an interval of 95 % contains the ratio less often: of two directions about four times in five with 2 to 4
+        It holds its level where the Jacobian has many directions. Where it has few, an interval of
+        95 % contains the ratio less often: of two directions about four times in five with 2 to 4
         probes, and six in seven with 8 or 16. The interval of `summary` does not depend on it.
+
+        Args:
+            level: the probability with which the interval should hold the exact ratio.
+
+        Returns:
+            Low and high end, [..., B].
         """
-        wide = (
-            torch.from_numpy(student_quantile(level, self.freedom.cpu().numpy())).to(self.total)
-            * self.standard_error
-        )
+        quantile = torch.from_numpy(student_quantile(level, self.freedom.cpu().numpy()))
+        wide = quantile.to(self.total) * self.standard_error
         return self.ratio - wide, self.ratio + wide
 
     def converted(self, slope: Tensor | float, shift: Tensor | float) -> "Products":
-        """The same of shift·x + slope·f(x), whose Jacobian is shift·I + slope·J: another target from the same products.
+        """The products of shift·x + slope·f(x), whose Jacobian is shift·I + slope·J.
 
-        slope, shift  numbers, or tensors that broadcast against [..., B], as `Schedule.affine` gives them
+        So another target is read from the same products.
+
+        Args:
+            slope: a number, or a tensor that broadcasts against [..., B] (`Schedule.affine`).
+            shift: a number, or such a tensor.
         """
         slope, shift = (
             torch.as_tensor(part).to(self.total).expand_as(self.total) for part in (slope, shift)
@@ -137,10 +151,17 @@ class Products:
         )
 
     def summary(self, level: float = 0.95) -> "Summary":
-        """Over the samples of one region (moments [B, 3]): the mean of ratios, and the ratio of means beside it.
+        """The mean of ratios over the samples of one region, and the ratio of means beside it.
 
-        The intervals are over the samples and contain the chance of the probes. Leaving out samples that have no
-        ratio selects samples; the ratio of means keeps them all. ValueError if every Jacobian vanishes.
+        The intervals are over the samples and include the probes' randomness. The mean of ratios
+        leaves out samples that have no ratio; the ratio of means keeps them all.
+
+        Args:
+            level: the probability with which the intervals should hold the true values.
+
+        Raises:
+            ValueError: for several regions or other leading axes, and where every Jacobian
+                vanishes.
         """
         if self.moments.ndim != 2:
             raise ValueError(
@@ -160,18 +181,23 @@ class Products:
             self.eps,
         )
         low, high = (bound.item() for bound in pooled.interval(level))
-        return Summary(
-            *mean_interval(ratios, level),
-            pooled.ratio.item(),
-            low,
-            high,
-            len(ratios),
-            n - len(ratios),
-        )
+        counts = len(ratios), n - len(ratios)
+        return Summary(*mean_interval(ratios, level), pooled.ratio.item(), low, high, *counts)
 
 
 class Summary(NamedTuple):
-    """The mean of ratios with its interval, the ratio of means with its, samples that counted, and that vanished."""
+    """The ratio over many samples.
+
+    Attributes:
+        mean: of the ratios.
+        low: end of its interval.
+        high: end of its interval.
+        pooled: the ratio of means.
+        pooled_low: end of its interval.
+        pooled_high: end of its interval.
+        samples: that have a ratio.
+        vanishing: samples that have none.
+    """
 
     mean: float
     low: float
@@ -184,7 +210,7 @@ class Summary(NamedTuple):
 
 
 def mean_ratio(products: Products) -> np.ndarray:
-    """The mean of ratios over the last axis, NaN where more than half of its Jacobians vanish: [...]."""
-    there = ~products.vanishing
-    mean = products.ratio.sum(-1) / there.sum(-1).clamp(min=1)  # a vanishing one stands there as 0
+    """The mean of ratios over the last axis, NaN where most of its Jacobians vanish: [...]."""
+    defined = (~products.vanishing).sum(-1).clamp(min=1)
+    mean = products.ratio.sum(-1) / defined  # the sum has a 0 for each that vanishes
     return mean.where(products.mostly_there, torch.nan).numpy()

@@ -1,19 +1,25 @@
-"""The local dependency ratio (§4.3, Eq. 1 and 2): how much of a region's output depends on the region's own input.
+"""The local dependency ratio (§4.3, Eq. 1, 2): how far a region's output depends on its own input.
 
-For f: [B, *shape] -> [B, *shape] and a region R of the signal, with J_R the |R| × d Jacobian of the outputs in R at
-one x and J_RR its columns in R,
+For f: `[B, *shape]` -> `[B, *shape]` and a region R of the signal, with J_R the |R| × d Jacobian of
+the outputs in R at one x and J_RR its columns in R,
 
-    LDR(x) = ‖J_RR‖²_F / ‖J_R‖²_F,      1 where the region listens to itself alone, |R|/d where it listens to all alike.
+    LDR(x) = ‖J_RR‖²_F / ‖J_R‖²_F:
 
-One vector v on R and one vector-Jacobian product g = J_Rᵀ v serve both norms: E‖g_R‖² = ‖J_RR‖² and E‖g‖² = ‖J_R‖² if
-E v vᵀ = I. The |R| unit vectors give the exact value. Random probes are drawn here as the columns of a random
-orthonormal frame of R, scaled by √|R|: the more of the frame is drawn the less is left to chance, and |R| probes are
-exact again. That is sampling without replacement, so the survey sampler's correction 1 − K/|R| makes the error honest.
+1 where the region depends on itself alone, |R|/d where it depends on all numbers alike.
+
+One vector v on R and one vector-Jacobian product g = J_Rᵀ v serve both norms: E‖g_R‖² = ‖J_RR‖²
+and E‖g‖² = ‖J_R‖² if E v vᵀ = I. The |R| unit vectors give the exact value. Random probes are the
+columns of a random orthonormal frame of R, scaled by √|R|. That is sampling without replacement:
+the error falls faster than with independent probes, |R| probes are exact again, and the variance of
+K probes has the survey sampler's finite-population correction 1 − K/|R|.
 """
 
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
@@ -21,7 +27,37 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from localbias.ldr.products import Products
 
-CHUNK = 16  # vector-Jacobian products at once, samples × vectors: about the fastest on a CPU (benchmarks/); a GPU takes more
+# Vector-Jacobian products at once, samples × vectors. It is about the fastest on a CPU
+# (benchmarks/ldr.py); a GPU takes more.
+CHUNK = 16
+
+
+@overload
+def local_dependency_ratio(
+    f: Callable[[Tensor], Tensor],
+    x: Tensor,
+    region: Tensor,
+    probes: int | None = None,
+    generator: torch.Generator | None = None,
+    *,
+    chunk: int = CHUNK,
+    resolution: float | None = None,
+    details: Literal[False] = False,
+) -> Tensor: ...
+
+
+@overload
+def local_dependency_ratio(
+    f: Callable[[Tensor], Tensor],
+    x: Tensor,
+    region: Tensor,
+    probes: int | None = None,
+    generator: torch.Generator | None = None,
+    *,
+    chunk: int = CHUNK,
+    resolution: float | None = None,
+    details: Literal[True],
+) -> Products: ...
 
 
 def local_dependency_ratio(
@@ -35,37 +71,43 @@ def local_dependency_ratio(
     resolution: float | None = None,
     details: bool = False,
 ) -> Tensor | Products:
-    """The local dependency ratio of f at each x (Eq. 1): float64 [B], or [n, B] for n regions.
+    """The local dependency ratio of f at each x (Eq. 1).
 
-    f        maps [B, *shape] to [B, *shape], each sample by itself (a network in eval mode). It is called once, on x.
-    region   bool [*shape], or what broadcasts to it: which numbers of a signal are the region. Or several: [n, *shape],
-             with an axis for the channels too, be it of length 1
-    probes   None for the exact ratio (|R| vector-Jacobian products), else how many random vectors; |R| or more is exact
-    chunk    products carried at once, samples × vectors, but never fewer than the samples: memory grows with it, the
-             result does not change. The forward pass of all of x is kept as well: give a large x in parts
-    resolution  relative rounding of f's Jacobian, below which it counts as zero; None: a few units of x's precision
-    details  return the `Products` instead: numerator, denominator, standard error, interval, other targets, summary
+    Args:
+        f: maps `[B, *shape]` to `[B, *shape]`, each sample by itself (a network in evaluation
+            mode). It is called once, on x.
+        x: floating point `[B, *shape]`.
+        region: bool `[*shape]`, or what broadcasts to it: which numbers of a signal are the region.
+            Or several regions `[n, *shape]`, with an axis for the channels too, be it of length 1.
+        probes: None for the exact ratio (|R| vector-Jacobian products), else the number of random
+            vectors; |R| or more is exact.
+        generator: of the random vectors.
+        chunk: products carried at once, samples × vectors, but never fewer than the samples. The
+            result does not depend on it, memory does. The forward pass of all of x is kept as well:
+            give a large x in parts.
+        resolution: relative rounding of f's Jacobian, below which it counts as zero; None: a few
+            units of x's precision.
+        details: return the `Products` instead: numerator, denominator, standard error, interval,
+            other targets, summary.
 
-    A sample whose Jacobian vanishes has no ratio. It is counted in a warning and its value is 0; `details` masks it.
-    ValueError for a region, probes or an f that cannot be used.
+    Returns:
+        float64 [B], or [n, B] for n regions. A sample whose Jacobian vanishes has no ratio. Its
+        value is 0, and a warning counts such samples; `Products.vanishing` is their mask.
+
+    Raises:
+        ValueError: for a region, probes or an f that cannot be used.
     """
     several, regions = _regions(region, x)
     _check(probes, chunk)
-    found = []
-    with (
-        torch.enable_grad(),
-        sdpa_kernel(SDPBackend.MATH),
-    ):  # other attention kernels have no batching rule
-        pull = _Pullback(f, x, chunk)
-        for one in regions:
-            found.append(_products(pull, one, probes, generator, resolution))
+    with _pullback(f, x, chunk) as pull:
+        found = [_products(pull, one, probes, generator, resolution) for one in regions]
     products = _stack(found) if several else found[0]
     if details:
         return products
     if lost := int(products.vanishing.sum()):
         warnings.warn(
-            f"{lost} of {products.vanishing.numel()} Jacobians vanish: their ratio is 0/0 and stands here as 0; "
-            "details=True gives the mask and the ratio of means",
+            f"{lost} of {products.vanishing.numel()} Jacobians vanish: their ratio is 0/0 and "
+            "stands here as 0; details=True gives the mask and the ratio of means",
             stacklevel=2,
         )
     return products.ratio
@@ -80,10 +122,13 @@ def saliency(
     *,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """Which inputs the region's outputs listen to (Fig. 1, 15, 19): float64 [B, *spatial].
+    """Which inputs the region's outputs depend on (Fig. 1, 15, 19).
 
-    The squared norm of each input's column of J_R, so that the share of the heat that lies in the region is the local
-    dependency ratio. Channels, the first axis of a shape of two or more, are summed. Arguments and errors as there.
+    It is the squared norm of each input's column of J_R, so the share of it that lies in the region
+    is the local dependency ratio. Arguments and errors are those of `local_dependency_ratio`.
+
+    Returns:
+        float64 `[B, *spatial]`, summed over channels, the first axis of a shape of two or more.
     """
     several, regions = _regions(region, x)
     if several:
@@ -91,12 +136,11 @@ def saliency(
             f"region {tuple(region.shape)}; a saliency map is of one region, {tuple(x.shape[1:])}"
         )
     _check(probes, chunk)
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-        pull = _Pullback(f, x, chunk)
-        heat = torch.zeros(x.shape, dtype=torch.float64, device=x.device)
+    heat = torch.zeros(x.shape, dtype=torch.float64, device=x.device)
+    with _pullback(f, x, chunk) as pull:
         for _, g in _pulled(pull, regions[0], probes, generator):
             heat += g.double().square().sum(0)
-    heat /= _count(regions[0], probes)
+    heat /= _divisor(regions[0], probes)
     return heat.sum(1) if heat.ndim > 2 else heat
 
 
@@ -109,10 +153,14 @@ def dependency(
     *,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """Which region listens to which: float64 [B, n, n], entry i, j being ‖J_{R_i R_j}‖² for regions [n, *shape].
+    """Which region depends on which.
 
-    Where the regions partition the signal, a diagonal entry over its row's sum is the local dependency ratio of that
-    region. Arguments and errors as for `local_dependency_ratio`.
+    Where the regions partition the signal, a diagonal entry over its row's sum is the local
+    dependency ratio of that region. Arguments and errors are those of `local_dependency_ratio`,
+    with several regions bool `[n, *shape]`.
+
+    Returns:
+        float64 [B, n, n], whose entry i, j is ‖J_{R_i R_j}‖².
     """
     several, masks = _regions(regions, x)
     if not several:
@@ -121,20 +169,23 @@ def dependency(
         )
     _check(probes, chunk)
     inputs = masks.flatten(1).double().T  # [d, n]
-    rows = []
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-        pull = _Pullback(f, x, chunk)
-        for one in masks:
-            parts = [
-                g.double().square().sum(0).flatten(1) @ inputs
-                for _, g in _pulled(pull, one, probes, generator)
-            ]
-            rows.append(sum(parts) / _count(one, probes))
-    return torch.stack(rows, 1)
+    matrix = torch.zeros(len(x), len(masks), len(masks), dtype=torch.float64, device=x.device)
+    with _pullback(f, x, chunk) as pull:
+        for i, mask in enumerate(masks):
+            for _, g in _pulled(pull, mask, probes, generator):
+                matrix[:, i] += g.double().square().sum(0).flatten(1) @ inputs
+            matrix[:, i] /= _divisor(mask, probes)
+    return matrix
 
 
 class _Pullback:
-    """One forward pass of f at x, kept for any number of vector-Jacobian products."""
+    """One forward pass of f at x, kept for any number of vector-Jacobian products.
+
+    Attributes:
+        x: the inputs, with a gradient.
+        y: f's outputs.
+        at_once: vectors a sample that are pulled back together.
+    """
 
     def __init__(self, f: Callable[[Tensor], Tensor], x: Tensor, chunk: int):
         if not x.is_floating_point() or x.ndim < 2 or not len(x):
@@ -146,53 +197,56 @@ class _Pullback:
         if not isinstance(self.y, Tensor) or self.y.shape != x.shape:
             got = tuple(self.y.shape) if isinstance(self.y, Tensor) else type(self.y).__name__
             raise ValueError(
-                f"f returned {got} for x of {tuple(x.shape)}; it must map [B, *shape] to [B, *shape]"
+                f"f returned {got} for x of {tuple(x.shape)}; it must map [B, *shape] to "
+                "[B, *shape]"
             )
         if not self.y.requires_grad:
             raise ValueError(
-                "f's output has no gradient: does it run under torch.no_grad() or inference_mode(), or detach?"
+                "f's output has no gradient: does it run under torch.no_grad() or "
+                "inference_mode(), or detach?"
             )
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Vectors [C, B, *shape], C ≤ at_once, pulled back: g = Jᵀ v [C, B, *shape]."""
+        """Vectors `[C, B, *shape]`, C ≤ at_once, pulled back: g = Jᵀ v `[C, B, *shape]`."""
         if len(vectors) > 1:
             try:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of operations that are looped over
+                    warnings.simplefilter("ignore")  # about operations that torch loops over
                     return self._gradient(vectors, is_grads_batched=True)
             except RuntimeError as error:
                 if "out of memory" in str(error):
                     raise
-                self.at_once = 1  # an operation of f that cannot be batched: one by one is slower, and the same
+                # Some operation of f cannot be batched: single vectors give the same, slower.
+                self.at_once = 1
         return torch.stack([self._gradient(v) for v in vectors])
 
-    def _gradient(self, vectors: Tensor, **options) -> Tensor:
+    def _gradient(self, vectors: Tensor, **options: Any) -> Tensor:
         (g,) = torch.autograd.grad(
             self.y, self.x, vectors, retain_graph=True, allow_unused=True, **options
         )
-        return torch.zeros_like(vectors) if g is None else g.detach()  # an output that ignores x
+        return torch.zeros_like(vectors) if g is None else g.detach()  # None: y ignores x
+
+
+@contextmanager
+def _pullback(f: Callable[[Tensor], Tensor], x: Tensor, chunk: int) -> Iterator[_Pullback]:
+    """f's pullback at x, under the settings that it needs."""
+    # Of the attention kernels only the plain one can be batched over vectors.
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        yield _Pullback(f, x, chunk)
 
 
 def _pulled(
-    pull: _Pullback, region: Tensor, probes: int | None, generator
+    pull: _Pullback, region: Tensor, probes: int | None, generator: torch.Generator | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Vectors v on the region [C, B, |R|], and what they are pulled back to [C, B, *shape], chunk by chunk."""
-    batch, size = len(pull.x), int(region.sum())
-    exact = probes is None or probes >= size
-    if not exact:
-        device = generator.device if generator is not None else pull.x.device
-        precise = torch.promote_types(pull.x.dtype, torch.float32)
-        gaussian = torch.randn(
-            batch, size, probes, generator=generator, device=device, dtype=precise
-        )
-        frames = torch.linalg.qr(gaussian)[0].permute(2, 0, 1).to(pull.x) * math.sqrt(
-            size
-        )  # [K, B, |R|]
-    done, count = 0, size if exact else probes
+    """Chunk by chunk, vectors v on the region [C, B, |R|] and their pullbacks `[C, B, *shape]`."""
+    count, size = _count(region, probes), int(region.sum())
+    frames = None if count == size else _frames(pull.x, size, count, generator)
+    done = 0
     while done < count:
         chunk = torch.arange(done, min(done + pull.at_once, count), device=pull.x.device)
-        if exact:
-            v = torch.nn.functional.one_hot(chunk, size).to(pull.x)[:, None].expand(-1, batch, -1)
+        if frames is None:
+            units = torch.nn.functional.one_hot(chunk, size).to(pull.x)
+            v = units[:, None].expand(-1, len(pull.x), -1)
         else:
             v = frames[chunk]
         vectors = pull.x.new_zeros(len(chunk), *pull.x.shape)
@@ -205,13 +259,25 @@ def _pulled(
         done += len(chunk)
 
 
+def _frames(x: Tensor, size: int, count: int, generator: torch.Generator | None) -> Tensor:
+    """Columns of a random orthonormal frame a sample, times √size: [count, B, size]."""
+    device = generator.device if generator is not None else x.device
+    precise = torch.promote_types(x.dtype, torch.float32)
+    gaussian = torch.randn(len(x), size, count, generator=generator, device=device, dtype=precise)
+    return torch.linalg.qr(gaussian)[0].permute(2, 0, 1).to(x) * math.sqrt(size)
+
+
 def _products(
-    pull: _Pullback, region: Tensor, probes: int | None, generator, resolution: float | None
+    pull: _Pullback,
+    region: Tensor,
+    probes: int | None,
+    generator: torch.Generator | None,
+    resolution: float | None,
 ) -> Products:
-    size = int(region.sum())
-    count = size if probes is None else min(probes, size)
-    # Allocated once: a tensor a chunk would fragment memory.
-    each = torch.empty(count, len(pull.x), 3, dtype=torch.float64, device=pull.x.device)
+    """The moments of one region's Jacobian."""
+    count, size = _count(region, probes), int(region.sum())
+    # Allocated once: a tensor per chunk fragments memory.
+    samples = torch.empty(count, len(pull.x), 3, dtype=torch.float64, device=pull.x.device)
     done = 0
     for v, g in _pulled(pull, region, probes, generator):
         g = g.double()
@@ -219,18 +285,21 @@ def _products(
         row = torch.stack(
             [(v * inside).sum(-1), inside.square().sum(-1), g.flatten(2).square().sum(-1)], -1
         )
-        each[done : done + len(row)] = row
+        samples[done : done + len(row)] = row
         done += len(row)
-    if probes is None or probes >= size:
-        moments, covariance, freedom = each.sum(0), each.new_zeros(each.shape[1], 3, 3), math.inf
+    if count == size:
+        moments, freedom = samples.sum(0), math.inf
+        covariance = samples.new_zeros(len(pull.x), 3, 3)
     else:
-        moments, freedom = each.mean(0), len(each) - 1
-        centred = (each - moments).transpose(0, 1)
-        left = 1 - len(each) / size  # nothing is left to chance when the frame is complete
-        covariance = centred.mT @ centred / max(1, freedom) * left / len(each)
+        moments, freedom = samples.mean(0), count - 1
+        centred = (samples - moments).transpose(0, 1)
+        # The finite-population correction: vectors are drawn without replacement.
+        left = 1 - count / size
+        covariance = centred.mT @ centred / max(1, freedom) * left / count
     eps = resolution or 8 * torch.finfo(pull.x.dtype).eps
     outputs, inputs = (part.detach().flatten(1).double().square() for part in (pull.y, pull.x))
-    # An output that an input changed by its own size, or by 1 a number, would not change in its last digit.
+    # A ‖J_R‖² up to this is rounding: a change of the input by its own norm, or by 1 a number if
+    # that is more, changes the region's outputs by at most eps of their norm.
     floor = eps**2 * outputs[:, region.flatten()].sum(1) / inputs.sum(1).clamp(min=inputs.shape[1])
     return Products(
         moments, covariance, moments.new_tensor([freedom]), moments.new_tensor([size]), floor, eps
@@ -238,15 +307,20 @@ def _products(
 
 
 def _stack(found: list[Products]) -> Products:
+    """The products of several regions as one, regions first."""
     names = ("moments", "covariance", "freedom", "size", "floor")
-    return Products(
-        **{name: torch.stack([getattr(one, name) for one in found]) for name in names},
-        eps=found[0].eps,
-    )
+    parts: dict[str, Any] = {
+        name: torch.stack([getattr(one, name) for one in found]) for name in names
+    }
+    return replace(found[0], **parts)
 
 
 def _regions(region: Tensor, x: Tensor) -> tuple[bool, Tensor]:
-    """Whether several regions are meant, and the masks bool [n, *shape]. ValueError for what is no region of x."""
+    """Whether several regions are meant, and the masks bool `[n, *shape]`.
+
+    Raises:
+        ValueError: for what is no region of x.
+    """
     shape = x.shape[1:]
     if region.dtype != torch.bool:
         raise ValueError(f"region of {region.dtype}; allowed: a mask of torch.bool")
@@ -262,7 +336,8 @@ def _regions(region: Tensor, x: Tensor) -> tuple[bool, Tensor]:
     for i, mask in enumerate(masks):
         if not mask.any():
             raise ValueError(
-                f"region {i if several else ''} is empty: it must hold at least one number of the signal"
+                f"region {i if several else ''} is empty: it must hold at least one number of "
+                "the signal"
             )
     return several, masks.to(x.device)
 
@@ -276,5 +351,12 @@ def _check(probes: int | None, chunk: int) -> None:
 
 
 def _count(region: Tensor, probes: int | None) -> int:
-    """What a sum over the vectors is divided by: random vectors are averaged, unit vectors added."""
-    return 1 if probes is None or probes >= int(region.sum()) else probes
+    """How many vectors are pulled back: `probes` random ones, or the |R| unit vectors if fewer."""
+    size = int(region.sum())
+    return size if probes is None else min(probes, size)
+
+
+def _divisor(region: Tensor, probes: int | None) -> int:
+    """What a sum over the vectors is divided by: random ones are averaged, unit vectors added."""
+    count = _count(region, probes)
+    return 1 if count == int(region.sum()) else count

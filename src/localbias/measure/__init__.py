@@ -1,6 +1,7 @@
 """What a run measures: what came out, and how locally it was made.
 
-Here lives what looks at samples and at networks and gives numbers; nothing here trains, and nothing draws.
+Here lives what looks at samples and at networks and gives numbers; nothing here trains, and nothing
+draws.
 """
 
 from localbias.measure.locality import Probe, Probing, smallest_integer

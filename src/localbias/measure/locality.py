@@ -1,8 +1,8 @@
-"""What a run measures of locality along training, and the exact references at the very same noised signals.
+"""What a run measures of locality along training, and the references at the same signals.
 
-Everything is of the prediction of x0; `Products.converted` gives the other targets. The noised signals come
-from the rule's law (valid strings, whether trained on or not) and stay the same over the steps, so curves
-differ by the network alone.
+Everything is of the prediction of x0; `Products.converted` gives the other targets. The noised
+signals come from the rule's law (valid strings, whether trained on or not) and stay the same over
+the steps, so curves differ by the network alone.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from localbias.diffusion import Reverse, Schedule
-from localbias.exact import RESOLUTION
+from localbias.checks import require
+from localbias.diffusion import DenoiserLike, Reverse, Schedule
+from localbias.exact import FURTHER, RESOLUTION
 from localbias.grammar import Grammar
 from localbias.ldr import dependency, local_dependency_ratio, saliency
 from localbias.render import Renderer, to_pixels
@@ -28,8 +29,11 @@ class Probing:
         samples: noised signals a level.
         probes: random vectors each; as many as the region has numbers, or more, is exact.
         symbol: whose place is the region.
-        closer: those of the levels at which more is kept: heat maps of the first signal and, after training,
-            which symbol listens to which and how locally the network worked on the way to its own samples.
+        closer: those of the levels at which more is kept: heat maps of the first signal and, after
+            training, which symbol listens to which and how locally the network worked on the way to
+            its own samples.
+        further: exact denoisers to be measured beside those of `exact.NAMES`: names of
+            `exact.FURTHER`.
 
     Raises:
         ValueError: for a field out of range.
@@ -40,22 +44,19 @@ class Probing:
     probes: int = 4
     symbol: int = 0
     closer: tuple[float, ...] = ()
+    further: tuple[str, ...] = ()
 
     def __post_init__(self):
-        in_order = tuple(c for c in self.levels if c in self.closer)
-        for name, allowed, what in (
-            (
-                "levels",
-                self.levels and all(0 < level < 1 for level in self.levels),
-                "one or more inside (0, 1)",
-            ),
-            ("samples", self.samples >= 1, "at least 1"),
-            ("probes", self.probes >= 2, "at least 2, so that the error can be told"),
-            ("symbol", self.symbol >= 0, "from 0"),
-            ("closer", self.closer == in_order, f"some of levels={self.levels}, in their order"),
-        ):
-            if not allowed:
-                raise ValueError(f"probing.{name}={getattr(self, name)}; allowed: {what}")
+        inside = all(0 < level < 1 for level in self.levels)
+        in_order = tuple(level for level in self.levels if level in self.closer)
+        require(self, "levels", bool(self.levels) and inside, "one or more inside (0, 1)")
+        require(self, "samples", self.samples >= 1, "at least 1")
+        require(self, "probes", self.probes >= 2, "at least 2, so that the error can be estimated")
+        require(self, "symbol", self.symbol >= 0, "from 0")
+        some = f"some of levels={self.levels}, in their order"
+        require(self, "closer", self.closer == in_order, some)
+        known = f"some of {', '.join(FURTHER)}"
+        require(self, "further", set(self.further) <= set(FURTHER), known)
 
 
 class Probe:
@@ -81,7 +82,7 @@ class Probe:
         grammar: Grammar,
         renderer: Renderer,
         schedule: Schedule,
-        references: Mapping[str, Callable],
+        references: Mapping[str, DenoiserLike],
         probing: Probing,
         seed: int,
     ):
@@ -98,7 +99,10 @@ class Probe:
         self.noised = [schedule.add_noise(self.x0, e, t) for e, t in zip(noise, self.times)]
 
     def at(self, level: float) -> tuple[Tensor, int]:
-        """x_t `[n, *shape]` and t of one of the levels. ValueError for a level that is not probed."""
+        """x_t `[n, *shape]` and t of one of the levels.
+
+        ValueError for a level that is not probed.
+        """
         if level not in self.probing.levels:
             raise ValueError(f"level {level}; probed: {', '.join(map(str, self.probing.levels))}")
         place = self.probing.levels.index(level)
@@ -108,11 +112,12 @@ class Probe:
         """What no network changes.
 
         Returns:
-            With V levels, C of them closer, and n samples:
+            Arrays by name, with V levels, C of them closer, and n samples.
 
             - probe_tokens int8 or int16 [n, L], probe_t int [V]
             - reference_ldr float32 [R, V, n, 3]: exact moments of the references, in their order
-            - clean uint8 `[*shape]`, noised uint8 `[C, *shape]`: the signal of the heat maps, where C > 0
+            - clean uint8 `[*shape]`, noised uint8 `[C, *shape]`: the signal of the heat maps, where
+              C > 0
         """
         found = {
             "probe_tokens": self.tokens.to(smallest_integer(len(self.grammar.alphabet))),
@@ -142,18 +147,20 @@ class Probe:
             )
         return found
 
-    def along(self, denoiser: Callable) -> dict[str, Tensor]:
+    def along(self, denoiser: DenoiserLike) -> dict[str, Tensor]:
         """What is measured at every step of interest.
 
         Args:
             denoiser: in evaluation mode, on any device.
 
         Returns:
-            With V levels, C of them closer, n samples and R references:
+            Arrays by name, with V levels, C of them closer, n samples and R references.
 
             - ldr float32 [V, n, 3] and ldr_covariance [V, n, 3, 3]: moments as in `Products`
-            - excess float32 [V, R]: mean squared distance of x̂0 from each reference's, a number of the signal
-            - denoised uint8 `[C, *shape]`, heat float32 `[C, *spatial]`: x̂0 and exact saliency of the first signal
+            - excess float32 [V, R]: mean squared distance of x̂0 from each reference's, a number of
+              the signal
+            - denoised uint8 `[C, *shape]`, heat float32 `[C, *spatial]`: x̂0 and exact saliency of
+              the first signal
         """
         generator, device = self._generator("vectors"), _device(denoiser)
         rows: dict[str, list[Tensor]] = {}
@@ -178,7 +185,7 @@ class Probe:
                 rows.setdefault(name, []).append(tensor)
         return {name: torch.stack(tensors) for name, tensors in rows.items()}
 
-    def at_the_end(self, denoiser: Callable, states: Iterable[Reverse]) -> dict[str, Tensor]:
+    def at_the_end(self, denoiser: DenoiserLike, states: Iterable[Reverse]) -> dict[str, Tensor]:
         """What is measured once, after training, at the closer levels.
 
         Args:
@@ -186,12 +193,12 @@ class Probe:
             states: the network's own way from noise to N samples.
 
         Returns:
-            With C closer levels, L symbols and R references:
+            Arrays by name, with C closer levels, L symbols and R references.
 
-            - generated_ldr float32 [C, N, 3], generated_covariance [C, N, 3, 3]: moments at the visited steps
-              nearest to the levels; generated_t int [C]: those steps
-            - matrix float32 [C, L, L]: which symbol listens to which (`ldr.dependency`), the mean over the
-              noised signals; matrix_reference [R, C, L, L]: the same of the references
+            - generated_ldr float32 [C, N, 3], generated_covariance [C, N, 3, 3]: moments at the
+              visited steps nearest to the levels; generated_t int [C]: those steps
+            - matrix float32 [C, L, L]: which symbol listens to which (`ldr.dependency`), the mean
+              over the noised signals; matrix_reference [R, C, L, L]: the same of the references
         """
         generator, device = self._generator("generated"), _device(denoiser)
         nearest = self._nearest(states)
@@ -199,7 +206,7 @@ class Probe:
         closer = [self.at(level) for level in self.probing.closer]
         regions = torch.stack([self.renderer.region(i) for i in range(self.renderer.length)])
 
-        def matrices(of: Callable, precise: bool) -> Tensor:
+        def matrices(of: DenoiserLike, precise: bool) -> Tensor:
             return torch.stack(
                 [
                     dependency(
@@ -238,7 +245,7 @@ class Probe:
         return [state for state in nearest if state is not None]
 
     def _in_batches(
-        self, f: Callable, x: Tensor, generator: torch.Generator
+        self, f: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Moments and covariance of any number of signals, `probing.samples` at a time."""
         found = [
@@ -247,11 +254,10 @@ class Probe:
             )
             for part in x.split(self.probing.samples)
         ]
-        return torch.cat([one.moments for one in found]).cpu(), torch.cat(
-            [one.covariance for one in found]
-        ).cpu()
+        moments = torch.cat([one.moments for one in found]).cpu()
+        return moments, torch.cat([one.covariance for one in found]).cpu()
 
-    def _x0_at(self, denoiser: Callable, t: int) -> Callable[[Tensor], Tensor]:
+    def _x0_at(self, denoiser: DenoiserLike, t: int) -> Callable[[Tensor], Tensor]:
         return lambda x: self.schedule.predict(denoiser, x, t, "x0")
 
     def _generator(self, name: str) -> torch.Generator:
@@ -263,7 +269,7 @@ def smallest_integer(symbols: int) -> torch.dtype:
     return torch.int8 if symbols <= 127 else torch.int16
 
 
-def _device(denoiser: Callable) -> torch.device:
+def _device(denoiser: DenoiserLike) -> torch.device:
     """Where a denoiser computes; one without parameters, such as a reference, anywhere."""
     parameters = denoiser.parameters() if isinstance(denoiser, nn.Module) else iter(())
     return next((parameter.device for parameter in parameters), torch.device("cpu"))

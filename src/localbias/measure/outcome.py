@@ -1,4 +1,4 @@
-"""What came out: the four outcomes of a generated sample (§4.2, Figure 3), counted, with intervals and chance levels."""
+"""What came out: the four outcomes of a generated sample (§4.2, Fig. 3), counted, beside chance."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,28 @@ from torch import Tensor
 from localbias.grammar import Grammar
 from localbias.statistics import share_over_seeds, wilson
 
-# A ladder: each outcome passes one test more than the one before (readable, keeps the rule, not in the training set).
+# Each outcome passes one test more than the one before: readable, keeps the rule, held out.
 OUTCOMES = ("invalid", "hallucination", "in dataset", "extrapolation")
 
 
 def classify(tokens: Tensor, grammar: Grammar, train_strings: Tensor) -> Tensor:
-    """The outcome of each decoded string: tokens int [n, L], −1 unreadable -> indices into OUTCOMES, int64 [n].
+    """The outcome of each string.
 
-    invalid: some symbol is unreadable;  hallucination: readable, but against the rule;  in dataset: one of
-    `train_strings` [m, L];  extrapolation: valid and held out. ValueError if a training string breaks the rule.
+    - invalid: some symbol is unreadable
+    - hallucination: readable, but against the rule
+    - in dataset: one of the training strings
+    - extrapolation: valid and held out
+
+    Args:
+        tokens: int [n, L], what was read, −1 where a symbol is unreadable.
+        grammar: whose rule it is.
+        train_strings: int [m, L].
+
+    Returns:
+        Indices into OUTCOMES, int64 [n].
+
+    Raises:
+        ValueError: where a training string breaks the rule.
     """
     if not grammar.is_valid(train_strings).all():
         raise ValueError(
@@ -31,20 +44,22 @@ def classify(tokens: Tensor, grammar: Grammar, train_strings: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """How many samples had each outcome: counts int [..., 4], in the order of OUTCOMES.
+    """How many samples had each outcome.
 
-    The leading axes are whatever was swept: training steps, or seeds and steps.
+    Attributes:
+        counts: int [..., 4], in the order of OUTCOMES. The leading axes are whatever was varied:
+            training steps, or seeds and steps.
+
+    Raises:
+        ValueError: for counts of another shape, and for numbers that are no counts.
     """
 
     counts: np.ndarray
 
     def __post_init__(self):
         counts = np.asarray(self.counts)
-        if (
-            counts.shape[-1:] != (len(OUTCOMES),)
-            or counts.dtype.kind not in "iu"
-            or (counts < 0).any()
-        ):
+        are_counts = counts.dtype.kind in "iu" and (counts >= 0).all()
+        if counts.shape[-1:] != (len(OUTCOMES),) or not are_counts:
             raise ValueError(
                 f"counts {counts.dtype} {counts.shape}; allowed: integers ≥ 0 of shape [..., 4]"
             )
@@ -61,18 +76,31 @@ class Outcomes:
         return self.counts / self.n[..., None]
 
     def intervals(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Wilson intervals of the proportions, one outcome at a time: (low, high), each [..., 4].
+        """Wilson intervals of the proportions, one outcome at a time.
 
-        They speak of one network: had more samples been drawn from it, where would the share have settled?
+        They are about one network: where would the share settle, were more samples drawn from it?
+
+        Args:
+            level: the probability with which an interval holds the true share.
+
+        Returns:
+            Low and high ends, each [..., 4].
         """
         return wilson(self.counts, self.n[..., None], level)
 
     def over_seeds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean, lowest and highest proportion over the first axis (seeds): each [..., 4] without it.
+        """Mean and range of the proportions over the first axis, the seeds.
 
-        Pooling the samples of several networks into one Wilson interval would hide that networks differ more than
-        samples do. The range assumes nothing about how they differ, stays in [0, 1] and covers the median network with
-        probability 1 − 2^(1−seeds) (75 % for three), where a t interval over three seeds is mostly its quantile, 4.3.
+        Pooling the samples of several networks into one Wilson interval would hide that networks
+        differ more than samples do. The range assumes nothing about how they differ, stays in
+        [0, 1] and covers the median network with probability 1 − 2^(1−seeds), 75 % for three. A t
+        interval over three seeds would be wide mostly for its quantile, 4.3.
+
+        Returns:
+            Mean, lowest and highest, each [..., 4] without the axis of seeds.
+
+        Raises:
+            ValueError: for counts without an axis of seeds.
         """
         if self.counts.ndim < 2:
             raise ValueError(f"counts {self.counts.shape}; allowed: [seeds, ..., 4]")
@@ -81,17 +109,23 @@ class Outcomes:
 
 
 def tally(tokens: Tensor, grammar: Grammar, train_strings: Tensor) -> Outcomes:
-    """The outcomes of decoded strings [n, L], counted; `classify` says which is which."""
-    return Outcomes(
-        np.bincount(classify(tokens, grammar, train_strings).cpu().numpy(), minlength=len(OUTCOMES))
-    )
+    """The outcomes of strings, counted; arguments and errors are those of `classify`."""
+    found = classify(tokens, grammar, train_strings).cpu().numpy()
+    return Outcomes(np.bincount(found, minlength=len(OUTCOMES)))
 
 
 def chance(grammar: Grammar, train_strings: Tensor) -> np.ndarray:
-    """The proportions of the four outcomes, float64 [4], were each symbol drawn from its own marginal under the rule.
+    """The proportions of the outcomes, were each symbol drawn from its own marginal under the rule.
 
-    Nothing is unreadable then. The last is the chance of extrapolation: the mass of the valid strings [n, L] that are
-    not among `train_strings` [m, L].
+    Nothing is unreadable then. The last is the chance of extrapolation: the probability of the
+    valid strings that are not trained on.
+
+    Args:
+        grammar: whose rule it is.
+        train_strings: int [m, L].
+
+    Returns:
+        float64 [4], in the order of OUTCOMES.
     """
     valid = grammar.independent_probability(grammar.support).sum().item()
     seen = grammar.independent_probability(train_strings.unique(dim=0)).sum().item()
@@ -99,21 +133,39 @@ def chance(grammar: Grammar, train_strings: Tensor) -> np.ndarray:
 
 
 def escape(steps: np.ndarray, counts: np.ndarray, level: float) -> float:
-    """The first measured step from which on, to the end, most samples are readable and at most `level` of these hallucinate.
+    """When a training leaves hallucination for good.
 
-    steps [M], counts int [M, 4] of one training; infinite if it never comes to that.
+    That is the first measured step from which on, to the end, at least half of the samples are
+    readable and at most a share of these hallucinate.
+
+    Args:
+        steps: [M], the measured steps.
+        counts: int [M, 4], of one training.
+        level: the share of hallucinations among readable samples, up to which it has left.
+
+    Returns:
+        The step; infinite where it never comes to that.
     """
     readable = counts[:, 1:].sum(1)
-    there = (2 * readable >= counts.sum(1)) & (counts[:, 1] <= level * readable)
-    stays = there[::-1].cumprod()[::-1].astype(bool)
-    return float(steps[stays.argmax()]) if stays.any() else np.inf
+    left = (2 * readable >= counts.sum(1)) & (counts[:, 1] <= level * readable)
+    outside = np.flatnonzero(~left)  # measured steps at which it has not left, or is back
+    first = outside[-1] + 1 if len(outside) else 0
+    return float(steps[first]) if first < len(steps) else np.inf
 
 
 def readable_share(counts: np.ndarray, outcomes: list[int]) -> tuple[float, float, float]:
-    """The share of those outcomes (indices) among readable samples, over seeds: counts [seeds, 4] -> mean, low, high.
+    """The share of some outcomes among readable samples, over seeds.
 
-    Seeds without a readable sample are left out; NaN where none has one.
+    Args:
+        counts: int [seeds, 4].
+        outcomes: indices into OUTCOMES.
+
+    Returns:
+        Mean, low and high end, as of `statistics.share_over_seeds`. Seeds without a readable sample
+        are left out; NaN where none has one.
     """
     readable = counts[:, 1:].sum(1)
-    counts, readable = counts[readable > 0], readable[readable > 0]
-    return share_over_seeds(counts[:, outcomes].sum(1), readable) if len(counts) else (np.nan,) * 3
+    some = readable > 0
+    if not some.any():
+        return np.nan, np.nan, np.nan
+    return share_over_seeds(counts[some][:, outcomes].sum(1), readable[some])

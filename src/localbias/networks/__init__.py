@@ -1,7 +1,7 @@
 """The denoising networks: a dense MLP, the paper's UNet and its DiT.
 
-Each is a torch module that maps x `[B, *shape]` and t int [B] to `[B, *shape]`, and knows nothing of what
-its output is read as. Here lives every architecture, one a module.
+Each is a torch module that maps x `[B, *shape]` and t int [B] to `[B, *shape]`, and knows nothing
+of what its output is read as. Here lives every architecture, one a module.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
     """The network of that kind for signals of one shape.
 
     Args:
-        kind: "mlp", "unet", "dit", or the name of one that was registered. What is registered is called with
-            `shape` and the options.
+        kind: "mlp", "unet", "dit", or the name of one that was registered. What is registered is
+            called with `shape` and the options.
         shape: of a signal: (L,) for scalars, (channels, height, width) for images.
         options: the remaining arguments of `MLP`, `UNet` or `DiT`.
 
@@ -44,7 +44,7 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
             f"option {', '.join(taken)} of network {kind!r}; the signals' shape decides it"
         )
     made = NETWORKS.make(kind, **given, **options)
-    if kind == "unet":
+    if isinstance(made, UNet):
         made.check_size(*shape[1:])
     return made
 

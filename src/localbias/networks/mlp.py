@@ -12,11 +12,18 @@ TIME_FEATURES = 64
 
 
 class MLP(nn.Module):
-    """x [B, *shape], t int [B] to [B, *shape], through `depth` residual layers of `width` units.
+    """Maps x `[B, *shape]` and t int [B] to `[B, *shape]` through residual layers.
 
-    Each layer is h + SiLU(A h + B e(t)), so the time enters everywhere. To predict noise on an image the
-    width should exceed the number of pixels: the noise has no smaller description.
-    Raises ValueError for a width or depth below 1.
+    Each layer is h + SiLU(A h + B e(t)), so the time enters everywhere. To predict noise on an
+    image the width should exceed the number of pixels: the noise has no smaller description.
+
+    Args:
+        shape: of a signal.
+        width: units in a layer.
+        depth: residual layers.
+
+    Raises:
+        ValueError: for a width or depth below 1.
     """
 
     def __init__(self, shape: Sequence[int], width: int = 256, depth: int = 3):

@@ -1,4 +1,4 @@
-"""How a network is told the time: sines and cosines of t, then a small MLP."""
+"""How the time step enters a network: sines and cosines of t, then a small MLP."""
 
 import math
 
@@ -7,10 +7,16 @@ from torch import Tensor, nn
 
 
 def sinusoidal(t: Tensor, features: int, inclusive: bool = False) -> Tensor:
-    """Sines, then cosines, of `t` [...] at `features // 2` frequencies: float32 [..., features].
+    """Sines, then cosines, of t at frequencies that fall geometrically from 1.
 
-    The frequencies fall geometrically from 1. With `inclusive` the last one is 1/10,000, as in
-    denoising-diffusion-pytorch; without it they stop one step before, as in the Transformer and the DiT.
+    Args:
+        t: int or float [...].
+        features: twice the number of frequencies.
+        inclusive: whether the last frequency is 1/10,000, as in denoising-diffusion-pytorch, or
+            the one before it in that sequence, as in the Transformer and the DiT.
+
+    Returns:
+        float32 [..., features].
     """
     half = features // 2
     rate = math.log(10_000) / (half - 1 if inclusive else half)
@@ -20,9 +26,16 @@ def sinusoidal(t: Tensor, features: int, inclusive: bool = False) -> Tensor:
 
 
 class TimeEmbedding(nn.Module):
-    """t int [B] to [B, width]: `features` sinusoids, then linear, `activation`, linear.
+    """Maps steps t int [B] to [B, width]: sinusoids, then a linear layer, an activation, another.
 
-    Raises ValueError unless `features` is even and at least 4.
+    Args:
+        features: of the sinusoids.
+        width: of the embedding.
+        activation: between the linear layers.
+        inclusive: as of `sinusoidal`.
+
+    Raises:
+        ValueError: unless `features` is even and at least 4.
     """
 
     def __init__(self, features: int, width: int, activation: nn.Module, inclusive: bool = False):
@@ -34,4 +47,4 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         features = sinusoidal(t, self.features, self.inclusive)
-        return self.layers(features.to(self.layers[0].weight.dtype))
+        return self.layers(features.to(next(self.layers.parameters()).dtype))

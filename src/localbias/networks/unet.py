@@ -1,7 +1,7 @@
 """The paper's UNet (§4.1, A.5), which is the default `Unet(dim=64)` of denoising-diffusion-pytorch.
 
-The tests copy our weights into that library's network and compare the outputs. `width`, `mults` and the heads
-scale it down to what a laptop trains.
+The tests copy our weights into that library's network and compare the outputs. `width`, `mults` and
+the heads scale it down to what a laptop trains.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,13 @@ class RMSNorm(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.ones(channels, 1, 1))
 
-    def forward(self, x: Tensor) -> Tensor:  # [B, C, H, W]
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] to the same shape."""
         return x * (x.square().mean(dim=1, keepdim=True) + 1e-12).rsqrt() * self.gain
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions; the time embedding scales and shifts the channels after the first."""
+    """Two 3×3 convolutions; the embedded time scales and shifts the channels after the first."""
 
     def __init__(self, channels_in: int, channels_out: int, time_width: int):
         super().__init__()
@@ -41,6 +42,7 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Identity() if same else nn.Conv2d(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """x [B, channels_in, H, W], time [B, time_width] to [B, channels_out, H, W]."""
         scale, shift = self.scale_shift(F.silu(time))[..., None, None].chunk(2, dim=1)
         h = F.silu(self.norm1(self.conv1(x)) * (scale + 1) + shift)
         h = F.silu(self.norm2(self.conv2(h)))
@@ -48,7 +50,7 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Full attention between all pixels, added to its input: cost grows with the square of the pixels."""
+    """Full attention between all pixels, added to its input: cost is quadratic in the pixels."""
 
     def __init__(self, channels: int, heads: int, head_width: int):
         super().__init__()
@@ -60,9 +62,11 @@ class Attention(nn.Module):
         self.out = self.readout(inner, channels)
 
     def readout(self, inner: int, channels: int) -> nn.Module:
+        """What maps the mixed heads back to the channels."""
         return nn.Conv2d(inner, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B, channels, H, W] to the same shape."""
         qkv = self.qkv(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
         q, k, v = qkv.unbind(1)  # [B, heads, head_width, pixels]
         memory_k, memory_v = self.memory[:, None].expand(-1, len(x), -1, -1, -1)
@@ -70,13 +74,17 @@ class Attention(nn.Module):
         return x + self.out(mixed.flatten(1, 2).unflatten(-1, x.shape[2:]))
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        # On a CPU the fused kernel wants contiguous tokens: without them it takes three times as long.
+        """Queries, keys and values [B, heads, head_width, N] to mixed values, one a query."""
+        # The CPU's fused kernel takes three times as long where tokens are not contiguous.
         q, k, v = (z.mT.contiguous() for z in (q, k, v))
         return F.scaled_dot_product_attention(q, k, v).mT
 
 
 class LinearAttention(Attention):
-    """Attention through a head_width × head_width summary of the image (Shen et al. 2018): linear cost."""
+    """Attention through a head_width × head_width summary of the image (Shen et al. 2018).
+
+    Its cost is linear in the pixels.
+    """
 
     def readout(self, inner: int, channels: int) -> nn.Module:
         return nn.Sequential(nn.Conv2d(inner, channels, 1), RMSNorm(channels))
@@ -99,27 +107,62 @@ class Stage(nn.Module):
         self.resample = resample
 
 
+class DownStage(Stage):
+    """A stage on the way down, which hands what its blocks give to the stage opposite."""
+
+    def forward(self, h: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """h [B, C, H, W] to the next stage's input, and two skip connections [B, C, H, W]."""
+        first = self.block1(h, time)
+        second = self.attention(self.block2(first, time))
+        return self.resample(second), first, second
+
+
+class UpStage(Stage):
+    """A stage on the way up, which joins the skips of the stage opposite to its input."""
+
+    def forward(self, h: Tensor, skip1: Tensor, skip2: Tensor, time: Tensor) -> Tensor:
+        """h [B, C, H, W] and the two skips, the later one first, to the next stage's input."""
+        h = self.block1(torch.cat([h, skip1], dim=1), time)
+        h = self.block2(torch.cat([h, skip2], dim=1), time)
+        return self.resample(self.attention(h))
+
+
 def halve(channels_in: int, channels_out: int) -> nn.Module:
+    """A layer to half the height and width."""
     return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * channels_in, channels_out, 1))
 
 
 def double(channels_in: int, channels_out: int) -> nn.Module:
+    """A layer to twice the height and width."""
     return nn.Sequential(
         nn.Upsample(scale_factor=2), nn.Conv2d(channels_in, channels_out, 3, padding=1)
     )
 
 
 def keep(channels_in: int, channels_out: int) -> nn.Module:
+    """A layer to the same height and width."""
     return nn.Conv2d(channels_in, channels_out, 3, padding=1)
 
 
 class UNet(nn.Module):
-    """x [B, channels, H, W], t int [B] to [B, channels, H, W].
+    """Maps x [B, channels, H, W] and t int [B] to [B, channels, H, W] through a convolutional UNet.
 
-    Stage i works on the image halved i times, and hands `width * mults[i]` channels on to the next. Attention
-    is full in the deepest stage and the middle, linear above. The defaults have 35,705,089 parameters.
-    H and W are multiples of `downsampling`. Raises ValueError where they are not, for a width that is odd or
-    below 4, for empty mults and for numbers below 1.
+    Stage i works on the image halved i times, and hands `width * mults[i]` channels on to the next.
+    Attention is full in the deepest stage and the middle, linear above. The defaults have
+    35,705,089 parameters.
+
+    Attributes:
+        downsampling: H and W are multiples of it.
+
+    Args:
+        channels: of the image.
+        width: channels of the first layer.
+        mults: by which each stage multiplies `width`.
+        heads: of each attention.
+        head_width: channels of a head.
+
+    Raises:
+        ValueError: for a width that is odd or below 4, for empty mults and for numbers below 1.
     """
 
     def __init__(
@@ -145,25 +188,10 @@ class UNet(nn.Module):
             attention = Attention if i == len(mults) - 1 else LinearAttention
             shrink = keep if i == len(mults) - 1 else halve
             grow = keep if i == 0 else double
-            self.down.append(
-                Stage(
-                    shallow,
-                    shallow,
-                    time_width,
-                    attention(shallow, heads, head_width),
-                    shrink(shallow, deep),
-                )
-            )
-            self.up.insert(
-                0,
-                Stage(
-                    deep + shallow,
-                    deep,
-                    time_width,
-                    attention(deep, heads, head_width),
-                    grow(deep, shallow),
-                ),
-            )
+            attend, resample = attention(shallow, heads, head_width), shrink(shallow, deep)
+            self.down.append(DownStage(shallow, shallow, time_width, attend, resample))
+            attend, resample = attention(deep, heads, head_width), grow(deep, shallow)
+            self.up.insert(0, UpStage(deep + shallow, deep, time_width, attend, resample))
 
         self.middle1 = ResidualBlock(deep, deep, time_width)
         self.middle_attention = Attention(deep, heads, head_width)
@@ -181,17 +209,12 @@ class UNet(nn.Module):
         self.check_size(*x.shape[2:])
         time = self.time(t)
         h = first = self.first(x)
-        skips = []
+        skips: list[Tensor] = []
         for stage in self.down:
-            h = stage.block1(h, time)
-            skips.append(h)
-            h = stage.attention(stage.block2(h, time))
-            skips.append(h)
-            h = stage.resample(h)
+            h, *found = stage(h, time)
+            skips += found
         h = self.middle1(h, time)
         h = self.middle2(self.middle_attention(h), time)
         for stage in self.up:
-            h = stage.block1(torch.cat([h, skips.pop()], dim=1), time)
-            h = stage.block2(torch.cat([h, skips.pop()], dim=1), time)
-            h = stage.resample(stage.attention(h))
+            h = stage(h, skips.pop(), skips.pop(), time)
         return self.last(self.last_block(torch.cat([h, first], dim=1), time))

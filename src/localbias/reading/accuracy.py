@@ -1,11 +1,11 @@
-"""How a reader does under noise: the share of symbols, or of texts, that it reads right, refuses and reads wrong."""
+"""How a reader does under noise: the shares that it reads right, refuses and reads wrong."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-Table = dict[str, list[float]]
+Table = dict[str, list[float]]  # column -> a number for each level of noise
 
 
 def symbol_accuracy(
@@ -25,7 +25,8 @@ def symbol_accuracy(
         seed: of the noise.
 
     Returns:
-        The columns "noise", "right", "refused" and "wrong", the last three as fractions of all symbols.
+        The columns "noise", "right", "refused" and "wrong", the last three as fractions of all
+        symbols.
     """
     table: Table = {"noise": list(noise), "right": [], "refused": [], "wrong": []}
     for noised in _noised(signals, noise, seed):
@@ -53,16 +54,14 @@ def text_accuracy(
         seed: of the noise.
 
     Returns:
-        The columns "noise", "right", "right but for case" (with the right ones), "refused" and "wrong" (neither
-        right nor refused, case counting), the last four as fractions of the pictures.
+        The columns "noise", "right", "right but for case" (with the right ones), "refused" and
+        "wrong" (neither right nor refused, case counting), the last four as fractions of the
+        pictures.
     """
     table: Table = {
-        "noise": list(noise),
-        "right": [],
-        "right but for case": [],
-        "refused": [],
-        "wrong": [],
+        name: [] for name in ("noise", "right", "right but for case", "refused", "wrong")
     }
+    table["noise"] += noise
     for noised in _noised(signals, noise, seed):
         read = reader(noised)
         pairs = list(zip(read, texts, strict=True))
@@ -78,6 +77,7 @@ def text_accuracy(
 
 
 def _noised(signals: Tensor, noise: Sequence[float], seed: int) -> Iterator[Tensor]:
+    """The signals with Gaussian noise of each standard deviation."""
     generator = torch.Generator().manual_seed(seed)
     for sigma in noise:
         yield signals + sigma * torch.randn(signals.shape, generator=generator).to(signals)

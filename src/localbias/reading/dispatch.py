@@ -1,11 +1,11 @@
-"""Who reads a renderer's signals back: dispatched by the renderer's class, so that one of your own can bring its reader."""
+"""Who reads a renderer's signals: by its class, so that one of your own can bring its reader."""
 
 from collections.abc import Callable
 from functools import singledispatch
 
 from torch import Tensor
 
-from localbias.reading.digits import DigitReader, shipped_reader
+from localbias.reading.digits import DigitReader, shipped_network
 from localbias.reading.templates import NEAR, PictureReader, Templates
 from localbias.render import Cells, Digits, Pictures, Renderer, Words
 
@@ -22,14 +22,15 @@ def reader(renderer: Renderer) -> Reader:
         renderer: what shows the symbols.
 
     Returns:
-        A function of signals `[B, *shape]` that gives tokens int64 [B, L], −1 where a symbol is unreadable.
+        A function of signals `[B, *shape]` that gives tokens int64 [B, L], −1 where a symbol is
+        unreadable.
 
     Raises:
         ValueError: where no reader fits.
     """
     raise ValueError(
-        f"no reader for a {type(renderer).__name__}; allowed: cells with one exemplar a symbol, digits, or a class "
-        "for which one is registered (localbias.reading.reader.register)"
+        f"no reader for a {type(renderer).__name__}; allowed: cells with one exemplar a symbol, "
+        "digits, or a class for which one is registered (localbias.reading.reader.register)"
     )
 
 
@@ -37,8 +38,9 @@ def reader(renderer: Renderer) -> Reader:
 def _of_cells(renderer: Cells) -> Reader:
     if renderer.exemplars_a_symbol != 1:
         raise ValueError(
-            f"no reader for {type(renderer).__name__} with {renderer.exemplars_a_symbol} exemplars a symbol; "
-            "allowed: Digits, one exemplar a symbol, or a class for which one is registered"
+            f"no reader for {type(renderer).__name__} with {renderer.exemplars_a_symbol} "
+            "exemplars a symbol; allowed: Digits, one exemplar a symbol, or a class for which one "
+            "is registered"
         )
     return Templates(renderer)
 
@@ -55,10 +57,11 @@ def _of_pictures(renderer: Pictures) -> Reader:
 
 @reader.register
 def _of_digits(renderer: Digits) -> Reader:
-    """Where the data hold one image of each digit, closeness to it is the stricter test.
+    """Templates where the data hold one image of each digit, else the network.
 
-    The network reads digits out of strokes that are none, since nobody can show it everything that is not a digit.
+    Closeness to a template is the stricter test. A network also reads digits out of strokes that
+    are none, since its training cannot show it everything that is not a digit.
     """
     if renderer.exemplars_a_symbol == 1:
         return Templates(renderer)
-    return DigitReader(renderer, *shipped_reader(min(renderer.height, 28)))
+    return DigitReader(renderer, *shipped_network(min(renderer.height, 28)))

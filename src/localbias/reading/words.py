@@ -1,7 +1,7 @@
-"""What a generated word is: unreadable, misspelt, a word that was trained on, or another word of English.
+"""What a generated word is: unreadable, misspelt, trained on, or another word of English.
 
-English is the list of pyspellchecker (160,000 words in use, names and abbreviations among them) and the paper's own.
-Capitals do not count: a reader of pictures takes "s" for "S" now and then.
+English is the list of pyspellchecker (160,000 words in use, names and abbreviations among them) and
+the paper's own. Capitals do not count: a reader of pictures takes "s" for "S" now and then.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,11 +11,12 @@ from localbias import assets
 from localbias.grammar.law import UNREADABLE
 
 KINDS = ("fuzzy", "misspelt", "in the training set", "another English word")
+FUZZY, MISSPELT, TRAINED, ENGLISH = KINDS
 
 
 @cache
 def english() -> frozenset[str]:
-    """The words of English, small. ImportError where pyspellchecker is missing."""
+    """The words of English in lower case. ImportError where pyspellchecker is missing."""
     try:
         from spellchecker import SpellChecker
     except ImportError as error:
@@ -28,19 +29,26 @@ def english() -> frozenset[str]:
 
 
 def classify(texts: Iterable[str | None], train_words: Iterable[str]) -> list[str]:
-    """The kind of each text, one of KINDS.
+    """The kind of each text.
 
-    Blanks after a text do not belong to it. It is fuzzy if nothing of it could be read (None, "" or blanks) or some
-    symbol could not ("?"); misspelt if all was read, and it is no word, as with a blank before or inside.
+    A text is fuzzy if nothing of it could be read (None, "" or blanks) or some symbol could not
+    ("?"). It is misspelt if all was read and it is no word, as with a blank before or inside.
+
+    Args:
+        texts: what was read; blanks at the end are left out.
+        train_words: that were trained on.
+
+    Returns:
+        One of KINDS a text.
     """
     trained = {word.lower() for word in train_words}
 
     def kind(text: str) -> str:
         if not text or UNREADABLE in text:
-            return KINDS[0]
+            return FUZZY
         if text.lower() in trained:
-            return KINDS[2]
-        return KINDS[3] if text.lower() in english() else KINDS[1]
+            return TRAINED
+        return ENGLISH if text.lower() in english() else MISSPELT
 
     return [kind((text or "").rstrip()) for text in texts]
 

@@ -1,7 +1,7 @@
 """Tokens to signals: how the symbols of a string are shown.
 
-Here lives every way to show strings, and the fonts they are drawn with; nothing here knows of noise. What
-shows each symbol in a cell of its own, out of a pool of exemplars, is a `Cells`.
+Here lives every way to show strings, and the fonts they are drawn with; nothing here knows of
+noise. What shows each symbol in a cell of its own, out of a pool of exemplars, is a `Cells`.
 """
 
 from localbias.registry import Registry

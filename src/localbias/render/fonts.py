@@ -17,25 +17,45 @@ EM = 200  # pixels to an em where ink is measured
 
 @cache
 def face(name: str, size: float) -> ImageFont.FreeTypeFont:
-    """A font at so many pixels to the em: "mono" and "sans" are DejaVu's (shipped with matplotlib), "kai" is embedded."""
+    """A font at `size` pixels to the em.
+
+    Args:
+        name: "mono" or "sans", which are DejaVu's and come with matplotlib, or "kai", which comes
+            with the package.
+        size: pixels to the em.
+    """
     if name == "kai":
         return ImageFont.truetype(assets.KAI, size)
     file = {"mono": "DejaVuSansMono.ttf", "sans": "DejaVuSans.ttf"}[name]
-    # By its file: matplotlib's own search follows the reader's style, and training data must not.
+    # By its file: matplotlib's own search follows its style settings, and training data must not.
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", file), size)
 
 
 @cache
 def ink(text: str, name: str) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of the ink in ems, from the middle of the advance and the baseline."""
+    """The box of a text's ink, in ems from the middle of its advance and its baseline.
+
+    Returns:
+        Left, top, right and bottom; y points down.
+
+    Raises:
+        ValueError: for a text without ink.
+    """
     font = face(name, EM)
-    mask, (left, top) = font.getmask2(text, mode="L", anchor="ms")
+    mask, (x, y) = font.getmask2(text, mode="L", anchor="ms")
     box = mask.getbbox()
-    return tuple((offset + side) / EM for offset, side in zip((left, top, left, top), box))
+    if box is None:
+        raise ValueError(f"{text!r} has no ink; allowed: text with at least one letter")
+    left, top, right, bottom = box
+    return (x + left) / EM, (y + top) / EM, (x + right) / EM, (y + bottom) / EM
 
 
 def extent(texts: tuple[str, ...], name: str) -> tuple[float, float, float, float]:
-    """The box, in ems, that holds the ink of all texts when their advances' middles and baselines coincide."""
+    """The box that holds the ink of all texts when their advances' middles and baselines coincide.
+
+    Returns:
+        As of `ink`.
+    """
     lefts, tops, rights, bottoms = zip(*(ink(text, name) for text in texts))
     return min(lefts), min(tops), max(rights), max(bottoms)
 
@@ -43,7 +63,19 @@ def extent(texts: tuple[str, ...], name: str) -> tuple[float, float, float, floa
 def draw(
     text: str, name: str, size: float, at: tuple[float, float], height: int, width: int
 ) -> Tensor:
-    """The text at `size` pixels to the em, the middle of its advance and its baseline `at` (x, y): [height, width]."""
+    """A text as pixels.
+
+    Args:
+        text: to draw.
+        name: of the face.
+        size: pixels to the em.
+        at: (x, y), where the middle of its advance stands on the baseline, in pixels.
+        height: of the picture, in pixels.
+        width: of the picture.
+
+    Returns:
+        float32 [height, width], −1 background and +1 ink.
+    """
     canvas = Image.new("L", (width * FINE, height * FINE))
     where = at[0] * FINE, at[1] * FINE
     ImageDraw.Draw(canvas).text(where, text, fill=255, font=face(name, size * FINE), anchor="ms")
@@ -51,30 +83,34 @@ def draw(
 
 
 def filling(character: str, height: int, width: int) -> Tensor:
-    """The character as large as fits inside a free rim, its ink centred: [height, width]."""
+    """A character as large as fits inside a free rim, its ink centred: float32 [height, width].
+
+    Raises:
+        ValueError: for one that cannot be drawn so large, such as a full stop.
+    """
     rim = max(1, round(min(height, width) / 10))
     font = face("mono", 1000)
-    box = font.getmask(character).getbbox()  # the ink; font.getbbox counts the advance too
+    box = font.getmask(character).getbbox()  # of the ink; font.getbbox counts the advance too
     if not box:
-        return torch.full((height, width), -1.0)  # a blank
+        return torch.full((height, width), -1.0)  # a blank has no ink
     left, top, right, bottom = box
     scale = FINE * min((width - 2 * rim) / (right - left), (height - 2 * rim) / (bottom - top))
     wide, high = width * FINE, height * FINE
-    canvas = Image.new(
-        "L", (2 * wide, 2 * high)
-    )  # room for ink that lies off the font's own middle, as a "g"'s
+    # Twice as large as the cell: ink may lie off the font's own middle, as a "g"'s does.
+    canvas = Image.new("L", (2 * wide, 2 * high))
     ImageDraw.Draw(canvas).text(
         (wide, high), character, fill=255, font=font.font_variant(size=1000 * scale), anchor="mm"
     )
-    left, top, right, bottom = canvas.getbbox()
-    x, y = (
-        wide // 2 - (2 * wide - left - right) // 2,
-        high // 2 - (2 * high - top - bottom) // 2,
-    )  # the ink in the middle
+    drawn = canvas.getbbox()
+    if drawn is None:
+        raise ValueError(f"{character!r} has its ink too far off the middle of the font's line")
+    left, top, right, bottom = drawn
+    # The cell is cut out so that the ink is in its middle.
+    x, y = wide // 2 - (2 * wide - left - right) // 2, high // 2 - (2 * high - top - bottom) // 2
     return _averaged(canvas.crop((x, y, x + wide, y + high)), height, width)
 
 
 def _averaged(canvas: Image.Image, height: int, width: int) -> Tensor:
-    return (
-        torch.from_numpy(np.array(canvas.resize((width, height), Image.Resampling.BOX))) / 127.5 - 1
-    )
+    """A canvas averaged down to float32 [height, width] in [-1, 1]."""
+    small = canvas.resize((width, height), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(small)) / 127.5 - 1

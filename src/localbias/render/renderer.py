@@ -10,9 +10,9 @@ from torch import Tensor
 class Renderer(Protocol):
     """Shows strings as signals. One of your own inherits from this class or has the same members.
 
-    What a rendering leaves to chance, such as the handwriting of a digit, is its *exemplars*: strings that
-    are drawn with the same exemplars are the same signals. So a training set can be rendered anew at every
-    exposure, or once and for all.
+    What a rendering leaves to chance, such as the handwriting of a digit, is its *exemplars*:
+    strings that are drawn with the same exemplars are the same signals. So a training set can be
+    rendered anew at every exposure, or once and for all.
 
     Attributes:
         length: symbols in a string.

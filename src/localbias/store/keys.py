@@ -11,14 +11,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 def beyond_defaults(part: Any) -> dict[str, Any]:
     """A dataclass as a nested dictionary without the fields that are at their default.
 
-    A field that is added later, with the behaviour until then as its default, leaves old keys as they are.
-    A tuple becomes a list, as in JSON.
+    A field that is added later, with the behaviour until then as its default, leaves old keys as
+    they are. A tuple becomes a list, as in JSON.
     """
     found = {}
     for f in dataclasses.fields(part):
         value = getattr(part, f.name)
-        made = f.default_factory is not dataclasses.MISSING
-        default = f.default_factory() if made else f.default
+        default = f.default
+        if f.default_factory is not dataclasses.MISSING:
+            default = f.default_factory()
         if default is dataclasses.MISSING or value != default:
             found[f.name] = _plain(value)
     return found
@@ -32,10 +33,11 @@ def revive(kind: Any, value: Any) -> Any:
         value: what `json.loads` gave.
 
     Raises:
-        TypeError: for an object that has fields which the dataclass lacks, or lacks some that it needs.
+        TypeError: for an object that has fields which the dataclass lacks, or lacks some that it
+            needs.
         ValueError: where the dataclass refuses a field's value.
     """
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, dict):
         hints = get_type_hints(kind)
         if unknown := value.keys() - hints.keys():
             raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
@@ -54,6 +56,7 @@ def key_of(content: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """A field's value as JSON has it."""
     if dataclasses.is_dataclass(value):
         return beyond_defaults(value)
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

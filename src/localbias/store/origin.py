@@ -49,7 +49,7 @@ def origin_of(
 
 
 def code_version() -> str:
-    """The commit the code stands at, "-dirty" added if it has changed since; outside a checkout the version."""
+    """The commit the code stands at, with "-dirty" if it has changed; elsewhere the version."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     if (ROOT / ".git").exists() and shutil.which("git"):
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

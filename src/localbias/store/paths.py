@@ -1,7 +1,7 @@
 """Where the project's files lie.
 
-In a checkout that is its root, wherever the package stands in it; otherwise the working folder, so that
-an installed package keeps the records of whoever runs it where they are.
+In a checkout that is its root, wherever the package stands in it; otherwise the working folder, so
+that an installed package keeps its user's records where the user works.
 """
 
 import tomllib

@@ -1,8 +1,8 @@
-"""The record store: what a run measured (arrays), where it came from (origin), and the weights it kept.
+"""The record store: what a run measured (arrays), where it came from (origin), the weights it kept.
 
-A record is three files of one stem in `records/`: <stem>.json (origin), <stem>.npz (arrays) and, where weights were
-kept, <stem>.safetensors. The JSON names the hashes of the other two and is written last, so a record is there whole
-or not at all.
+A record is up to three files of one stem in `records/`: <stem>.json (origin), <stem>.npz (arrays)
+and, where weights were kept, <stem>.safetensors. The JSON names the hashes of the other two and is
+written last, so a record is there whole or not at all.
 """
 
 import hashlib
@@ -19,13 +19,19 @@ import numpy as np
 from localbias.store.files import write_atomically
 from localbias.store.paths import RECORDS
 
-READS = "LOCALBIAS_READS"  # environment variable: a file to which the name of every record read is appended
+# An environment variable: the file to which the name of each record that is read is appended.
+READS = "LOCALBIAS_READS"
 FIELDS = ("key", "experiment", "fingerprint", "arrays_sha256", "weights_sha256")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run. `origin` holds the configuration, the hashes, the fingerprint and the machine; `path` is its JSON."""
+    """One run that was stored.
+
+    Attributes:
+        path: of its JSON file.
+        origin: the configuration, the hashes, the fingerprint and the machine (`origin_of`).
+    """
 
     path: Path
     origin: dict
@@ -37,10 +43,15 @@ class Record:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        """What was measured, checked against its hash. ValueError, naming the file, where it is damaged."""
+        """What was measured, checked against its hash.
+
+        Raises:
+            ValueError: where the file is damaged, naming it.
+        """
         path = self.path.with_suffix(".npz")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here, since numpy leaves a file open that it cannot read.
+            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
                 arrays = dict(file)
         except Exception as error:  # a broken zip raises any of a dozen types
             raise ValueError(f"record {path} is damaged: {error}") from None
@@ -49,7 +60,12 @@ class Record:
 
     @property
     def weights(self) -> Path:
-        """The safetensors file of kept weights, checked against its hash. FileNotFoundError if the run kept none."""
+        """The safetensors file of kept weights, checked against its hash.
+
+        Raises:
+            FileNotFoundError: where the run kept none.
+            ValueError: where the file is damaged or gone, naming it.
+        """
         path = self.path.with_suffix(".safetensors")
         if self.origin["weights_sha256"] is None:
             raise FileNotFoundError(f"record {self.path} kept no weights")
@@ -68,7 +84,15 @@ def save(
     weights: bytes | None,
     folder: Path = RECORDS,
 ) -> Record:
-    """Write a record whole or not at all; the one of the same stem, if any, is replaced."""
+    """Write a record whole or not at all; the one of the same stem, if any, is replaced.
+
+    Args:
+        stem: the name of its files.
+        origin: where it comes from; the hashes of the other two files are added.
+        arrays: what was measured.
+        weights: a safetensors file, or None where none were kept.
+        folder: where it lies.
+    """
     path = folder / f"{stem}.json"
     origin = origin | {
         "arrays_sha256": hash_arrays(arrays),
@@ -76,7 +100,9 @@ def save(
     }
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    path.unlink(missing_ok=True)  # from here to the last line there is no record
+    # From here until the new JSON is written there is no record of this stem, so new arrays never
+    # stand beside an old origin.
+    path.unlink(missing_ok=True)
     write_atomically(path.with_suffix(".npz"), content.getvalue())
     if weights:
         write_atomically(path.with_suffix(".safetensors"), weights)
@@ -85,9 +111,11 @@ def save(
 
 
 def load(path: Path) -> Record:
-    """Read a record's origin; its arrays are read and checked when they are asked for.
+    """The record of a JSON file; its arrays are read and checked when they are asked for.
 
-    ValueError, naming the file, where it is damaged; FileNotFoundError where there is none.
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: where it is damaged, naming the file.
     """
     try:
         origin = json.loads(path.read_text())
@@ -97,9 +125,8 @@ def load(path: Path) -> Record:
     if missing:
         raise ValueError(f"record {path} is damaged: it lacks {', '.join(sorted(missing))}")
     if os.environ.get(READS):
-        name = (
-            path.relative_to(RECORDS) if path.is_relative_to(RECORDS) else path.name
-        )  # flows lie in a folder of theirs
+        # The path within records/, since flows lie in a folder of their own.
+        name = path.relative_to(RECORDS) if path.is_relative_to(RECORDS) else path.name
         with open(os.environ[READS], "a") as file:
             file.write(f"{name}\n")
     return Record(path, origin)

@@ -1,24 +1,26 @@
-"""Gradient flow of the paper's two-layer network on parity, as gradient descent on fresh symmetric batches (§5, A.8).
+"""Gradient flow of the paper's two-layer network on parity: descent on symmetric batches (§5, A.8).
 
-The network s(x) = Σ_j a_j ReLU(w_j·x + b_j) predicts ε^(1), the noise of coordinate 1 (here coordinate 0), from
-x = √ᾱ x0 + √(1−ᾱ) ε with x0 uniform over the strings of even parity. Two things bring batches near the population:
-each point counts with the expected target y(x) = E[ε^(1) | x] in place of one noise (Rao-Blackwell), and with all its
-images under a group of sign flips that leave the law as it is. On the set M where no neuron sees any other coordinate
-(the part of the paper's invariant set on which Theorem 5.2 holds) the force off the axis then cancels within every
-batch, as it does in the population. All is float64.
+The network s(x) = Σ_j a_j ReLU(w_j·x + b_j) predicts ε^(1), the noise of coordinate 1 (here
+coordinate 0), from x = √ᾱ x0 + √(1−ᾱ) ε with x0 uniform over the strings of even parity. Batches
+are always fresh. Two things bring them near the population: each point counts with the expected
+target y(x) = E[ε^(1) | x] in place of one noise (Rao-Blackwell), and with all its images under a
+group of sign flips that leave the law as it is. On the set M where no neuron sees any other
+coordinate (the part of the paper's invariant set on which Theorem 5.2 holds) the force off the axis
+then cancels within every batch, as it does in the population. All is float64.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
-from itertools import combinations, count
+from itertools import combinations
 from operator import xor
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from localbias.checks import require
 from localbias.seeds import random_generator
 
 CHUNK = 4096  # points that a network reads in one pass
@@ -28,30 +30,43 @@ CHUNK = 4096  # points that a network reads in one pass
 def sign_flips(d: int) -> Tensor:
     """A group of flips of an even number of signs that tells all coordinates apart: ±1, [g, d].
 
-    Flip u turns coordinate k by (−1)^(u·c_k), for distinct bit strings c_k ≠ 0 that sum to zero: every flip is even,
-    and Σ g_k = Σ g_k g_l = 0 over the group. For even d all c_k share a bit, so that products of three vanish as well.
-    The smallest such group is taken: all 2^(d−1) even flips for d = 3 to 6, 16 and 32 of them (Reed-Muller codes)
-    for d = 8 and 16. ValueError below d = 3, where the coordinates are not pairwise independent.
+    Flip u turns coordinate k by (−1)^(u·c_k), for distinct bit strings c_k ≠ 0 that sum to zero:
+    every flip is even, and Σ g_k = Σ g_k g_l = 0 over the group. For even d all c_k share a bit, so
+    that products of three vanish as well. The smallest such group is taken: all 2^(d−1) even flips
+    for d = 3 to 6, 16 and 32 of them (Reed-Muller codes) for d = 8 and 16.
+
+    Raises:
+        ValueError: for d below 3, where the coordinates are not pairwise independent.
     """
     if d < 3:
         raise ValueError(f"d={d}; allowed: at least 3")
-    for bits in count(2):
+    bits, chosen = 1, None
+    while chosen is None:
+        bits += 1
         labels = range(1, 2**bits, 1 if d % 2 else 2)
-        chosen = next((c for c in combinations(labels, d) if not reduce(xor, c)), None)
-        if chosen:
-            turned = [[(u & label).bit_count() % 2 for label in chosen] for u in range(2**bits)]
-            return 1 - 2 * torch.tensor(turned, dtype=torch.float64)
+        chosen = next((c for c in combinations(labels, d) if reduce(xor, c) == 0), None)
+    turned = [[(u & label).bit_count() % 2 for label in chosen] for u in range(2**bits)]
+    return 1 - 2 * torch.tensor(turned, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
 class Flow:
     """What decides a flow.
 
-    d          signs in a string;  alpha_bar  ᾱ, one noise level as in §5
-    steps      of gradient descent on E(ε^(1) − s)², the paper's loss
-    rate       largest step in time; it shrinks to bound / Σ a_j² as the network grows, since longer ones overshoot
-    width      neurons;  scale  standard deviation of the initial w and b, where a = ±√(‖w‖² + b²) (balanced)
-    batch      fresh points a step, a multiple of the group that each is expanded over
+    Attributes:
+        d: signs in a string, from 3.
+        alpha_bar: ᾱ, one noise level as in §5.
+        steps: of gradient descent on E(ε^(1) − s)², the paper's loss.
+        rate: the largest step in time.
+        bound: a step is no longer than bound / Σ a_j², since longer ones overshoot as the network
+            grows.
+        width: neurons.
+        scale: standard deviation of the initial w and b, where a = ±√(‖w‖² + b²) (balanced).
+        batch: points a step, images included; a multiple of the flips of d.
+        seed: of the initial weights and the batches.
+
+    Raises:
+        ValueError: for a field that is out of range.
     """
 
     d: int
@@ -66,25 +81,27 @@ class Flow:
 
     def __post_init__(self):
         flips = len(sign_flips(self.d))
-        for name, allowed, what in (
-            ("alpha_bar", 0 < self.alpha_bar < 1, "inside (0, 1)"),
-            ("steps", self.steps >= 1, "at least 1"),
-            ("rate", 0 < self.rate < math.inf, "above 0"),
-            ("bound", self.bound > 0, "above 0"),
-            ("width", self.width >= 1, "at least 1"),
-            ("scale", 0 < self.scale < math.inf, "above 0"),
-            (
-                "batch",
-                self.batch > 0 and self.batch % flips == 0,
-                f"multiples of {flips}, the flips of d={self.d}",
-            ),
-        ):
-            if not allowed:
-                raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
+        whole = self.batch > 0 and self.batch % flips == 0
+        require(self, "alpha_bar", 0 < self.alpha_bar < 1, "inside (0, 1)")
+        require(self, "steps", self.steps >= 1, "at least 1")
+        require(self, "rate", 0 < self.rate < math.inf, "above 0")
+        require(self, "bound", self.bound > 0, "above 0")
+        require(self, "width", self.width >= 1, "at least 1")
+        require(self, "scale", 0 < self.scale < math.inf, "above 0")
+        require(self, "batch", whole, f"multiples of {flips}, the flips of d={self.d}")
 
 
 class State(NamedTuple):
-    """The network a [m], w [m, d], b [m] after `step` steps whose sizes sum to `time`; `loss` is the last batch's."""
+    """The network during a flow.
+
+    Attributes:
+        step: how many steps were taken.
+        time: the sum of their sizes.
+        loss: of the last batch, before its step.
+        a: [m], output weights.
+        w: [m, d], input weights.
+        b: [m], biases.
+    """
 
     step: int
     time: float
@@ -95,9 +112,8 @@ class State(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         """s(x): [n, d] -> [n]."""
-        return torch.cat(
-            [torch.addmm(self.b, part, self.w.T).relu_() @ self.a for part in x.split(CHUNK)]
-        )
+        hidden = (torch.addmm(self.b, part, self.w.T).relu_() for part in x.split(CHUNK))
+        return torch.cat([part @ self.a for part in hidden])
 
     @property
     def axis(self) -> Tensor:
@@ -133,35 +149,41 @@ def onto_axis(state: State) -> State:
 
 
 def balanced_in_printed_m() -> State:
-    """A network in M as printed (Theorem 5.2), under parity of four signs, all of whose neurons are balanced.
+    """A network of balanced neurons in M as printed (Theorem 5.2), for four signs.
 
     Four neurons lie on the axis, two have a = w = b = 0.
     """
-    state = start(Flow(4, batch=512, width=6, scale=0.5))
-    on = state.w.clone()
-    on[:, 1:], on[4:], state.b[4:] = 0, 0, 0
-    length = (on.square().sum(1) + state.b.square()).sqrt()
-    return state._replace(w=on, a=state.a.sign() * length)
+    state = onto_axis(start(Flow(4, batch=512, width=6, scale=0.5)))
+    alive = torch.arange(6) < 4
+    w, b = state.w * alive[:, None], state.b * alive
+    length = (w.square().sum(1) + b.square()).sqrt()
+    return state._replace(a=state.a.sign() * length, w=w, b=b)
 
 
 def flow(config: Flow, state: State | None = None) -> Iterator[State]:
-    """Train from `state` (None: from the start) to the end, yielding it and the state after each step.
+    """The state that a flow starts from, and the state after each step, to the last.
 
-    A step's batch comes from (seed, step) alone. FloatingPointError if the loss is no longer finite.
+    A step's batch comes from (seed, step) alone.
+
+    Args:
+        config: the flow.
+        state: to start from; None: `start(config)`.
+
+    Raises:
+        FloatingPointError: where the loss is no longer finite.
     """
     state, flips = start(config) if state is None else state, sign_flips(config.d)
     yield state
     while state.step < config.steps:
-        points = draw(
-            config, config.batch // len(flips), random_generator("flow", config.seed, state.step)
-        )
-        loss, (a, w, b) = gradient(state, *expand(*points[:2], flips))
+        generator = random_generator("flow", config.seed, state.step)
+        x, y, _ = draw(config, config.batch // len(flips), generator)
+        loss, (by_a, by_w, by_b) = gradient(state, *expand(x, y, flips))
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss} at step {state.step}: lower rate={config.rate}"
             )
         rate = min(config.rate, config.bound / state.a.square().sum().item())
-        weights = state.a - rate * a, state.w - rate * w, state.b - rate * b
+        weights = state.a - rate * by_a, state.w - rate * by_w, state.b - rate * by_b
         state = State(state.step + 1, state.time + rate, loss, *weights)
         yield state
 
@@ -179,18 +201,28 @@ def draw(config: Flow, n: int, generator: torch.Generator) -> tuple[Tensor, Tens
 
 
 def expand(x: Tensor, y: Tensor, flips: Tensor) -> tuple[Tensor, Tensor]:
-    """Points [n, d] and targets [n] with all their images, [n·g, d] and [n·g]: y(g x) = g^(1) y(x)."""
+    """Points [n, d] and targets [n] with all their images under the flips [g, d]: [n·g, d], [n·g].
+
+    The target of an image is y(g x) = g^(1) y(x).
+    """
     return (x[:, None] * flips).flatten(0, 1), (y[:, None] * flips[:, 0]).flatten()
 
 
 def gradient(state: State, x: Tensor, y: Tensor) -> tuple[float, tuple[Tensor, Tensor, Tensor]]:
-    """The mean of (y − s(x))² over points [n, d] with targets [n], and its derivatives by a, w and b."""
+    """The mean of (y − s(x))² over points and its derivatives.
+
+    Args:
+        state: the network.
+        x: [n, d].
+        y: [n].
+
+    Returns:
+        The loss, and its derivatives by a [m], w [m, d] and b [m].
+    """
     hidden = torch.addmm(state.b, x, state.w.T).relu_()
     error = hidden @ state.a - y
-    loss, error = error.square().mean().item(), error * (2 / len(y))
-    by_a, active = error @ hidden, hidden.sign_()  # in place: the largest array of a step
-    return loss, (
-        by_a,
-        state.a[:, None] * (active.T @ (error[:, None] * x)),
-        state.a * (error @ active),
-    )
+    loss, slope = error.square().mean().item(), error * (2 / len(y))
+    by_a = slope @ hidden
+    active = hidden.sign_()  # in place: it is the largest array of a step
+    by_w = state.a[:, None] * (active.T @ (slope[:, None] * x))
+    return loss, (by_a, by_w, state.a * (slope @ active))

@@ -1,15 +1,17 @@
-"""Pictures of where small neurons go, as arrays: slices of their sphere, and paths from random starts (§5.4).
+"""Where small neurons go, as arrays for pictures: slices of their sphere, and paths (§5.4).
 
-A globe is a slice of the sphere of neurons that the flow never leaves: the neurons (w^(1), v · lean, b) for a unit
-vector `lean` that says how the weight v is shared among the other coordinates. b points north, and e_1 lies on
-the equator. A disc looks along all axes but w^(1) and b.
+A slice is a two-dimensional sphere of neurons that the flow never leaves: (w^(1), v u, b) for a
+fixed unit vector u [d−1], which says how the weight v is shared among the other coordinates. Shown
+as a globe, b points north and e_1 lies on the equator. A disc looks along all axes but w^(1) and b.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from localbias.theory import directions, growth, target
+from localbias.theory.target import Law
 
 STARTS = 70  # neurons that start on a globe
 
@@ -29,7 +31,7 @@ class Path(NamedTuple):
 
 
 class Globe(NamedTuple):
-    """The growth rate on a slice of the sphere, seen from a latitude of its own, and paths of neurons with a > 0.
+    """The growth rate on a slice, seen from a latitude, and the paths of neurons with a > 0.
 
     Attributes:
         eye: [3], towards whoever looks, in (w^(1), v, b).
@@ -49,72 +51,116 @@ class Globe(NamedTuple):
 
 
 class Disc(NamedTuple):
-    """Paths of neurons from random directions, half of them with a < 0; and the best bias on the axis."""
+    """Paths of neurons on the whole sphere, half of them with a < 0.
+
+    Attributes:
+        paths: of the neurons.
+        bias: D*, the best bias on the axis.
+    """
 
     paths: list[Path]
     bias: float
 
 
-def globe(d: int, lean: np.ndarray, alpha_bar: float, latitude: float = 0.5) -> Globe:
-    """The globe of a lean [d−1], for the parity of d signs. The lean is made a unit vector."""
-    support, lean = target.parity(d), np.divide(lean, np.linalg.norm(lean))
+def globe(d: int, lean: ArrayLike, alpha_bar: float, latitude: float = 0.5) -> Globe:
+    """The globe of a slice, for the parity of d signs.
+
+    Args:
+        d: signs in a string.
+        lean: u [d−1], of any length; it should make a slice (`leaves_slice`).
+        alpha_bar: ᾱ.
+        latitude: of the eye, in radians; its longitude is that of e_1.
+    """
+    law, u = Law(target.parity(d)), _unit_vector(lean)
     eye = np.array([np.cos(latitude), 0, np.sin(latitude)])
     screen = np.array([[0, 1, 0], [-np.sin(latitude), 0, np.cos(latitude)]])
-
-    def neurons(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.concatenate([points[..., :1], points[..., 1:2] * lean], -1), points[..., 2]
-
-    def on_slice(along: np.ndarray) -> np.ndarray:
-        return np.stack([along[..., 0], along[..., 1:-1] @ lean, along[..., -1]], -1)
-
     line = np.linspace(-1, 1, 181)
     grid = np.stack(np.meshgrid(line, line), -1)
-    points = grid @ screen + np.sqrt((1 - (grid**2).sum(-1)).clip(0))[..., None] * eye
+    height = np.sqrt((1 - (grid**2).sum(-1)).clip(0))  # beside the globe: at its edge
+    points = grid @ screen + height[..., None] * eye
     points /= np.linalg.norm(points, axis=-1, keepdims=True)
-    rate = growth.growth_rate(*neurons(points), alpha_bar, support) / np.sqrt(1 - alpha_bar)
-
-    along = directions.paths(*neurons(_spiral(STARTS)), alpha_bar, support)
-    ends = _ends(along[-1], alpha_bar, support)
-    paths = [
-        Path(on_slice(path), end) for path, end in zip(along.swapaxes(0, 1), ends) if end != "dead"
-    ]
-
-    maxima = np.column_stack(directions.local_maxima(alpha_bar, support, neurons=150)[:2])
-    off = np.abs(maxima[:, 1:-1] - (maxima[:, 1:-1] @ lean)[:, None] * lean).max(1)
-    kept = maxima[off < 1e-3]
-    tops = [
-        Path(on_slice(top)[None], end) for top, end in zip(kept, _ends(kept, alpha_bar, support))
-    ]
-    return Globe(eye, screen, line, rate, paths, tops)
+    w, b = _neurons(points, u)
+    rate = growth.growth_rate(w, b, alpha_bar, *law) / np.sqrt(1 - alpha_bar)
+    paths, maxima = _paths_on_slice(u, alpha_bar, law), _maxima_on_slice(u, alpha_bar, law)
+    return Globe(eye, screen, line, rate, paths, maxima)
 
 
-def leaves_slice(d: int, lean: np.ndarray, alpha_bar: float = 0.9) -> float:
-    """How far the gradient of K points out of a slice, at most, at 500 random neurons on it: 0 if it never does."""
-    points, lean = (
-        np.random.default_rng(0).standard_normal((500, 3)),
-        np.divide(lean, np.linalg.norm(lean)),
-    )
-    weights = np.column_stack([points[:, 0], points[:, 1:2] * lean])
-    by_w, _ = growth.growth_gradient(weights, points[:, 2], alpha_bar, target.parity(d))
-    return np.abs(by_w[:, 1:] - (by_w[:, 1:] @ lean)[:, None] * lean).max()
+def leaves_slice(d: int, lean: ArrayLike, alpha_bar: float = 0.9) -> float:
+    """How far the gradient of K points out of a slice, at most, at 500 random neurons on it.
+
+    0 (or rounding) where the flow never leaves it.
+
+    Args:
+        d: signs in a string, under their parity.
+        lean: u [d−1], of any length.
+        alpha_bar: ᾱ.
+    """
+    points, u = np.random.default_rng(0).standard_normal((500, 3)), _unit_vector(lean)
+    by_w, _ = growth.growth_gradient(*_neurons(points, u), alpha_bar, target.parity(d))
+    others = by_w[:, 1:]
+    return float(np.abs(others - (others @ u)[:, None] * u).max())
 
 
 def disc(d: int, alpha_bar: float, neurons: int = 60, seed: int = 0) -> Disc:
-    """Paths of neurons from uniform directions on the whole sphere, for the parity of d signs."""
-    support, sign = target.parity(d), np.where(np.arange(neurons) % 2, -1, 1)
+    """Paths of neurons from uniform directions on the whole sphere, for the parity of d signs.
+
+    Args:
+        d: signs in a string.
+        alpha_bar: ᾱ.
+        neurons: how many; every other one has a < 0.
+        seed: of their directions.
+    """
+    law, sign = Law(target.parity(d)), np.where(np.arange(neurons) % 2, -1, 1)
     starts = np.random.default_rng(seed).standard_normal((neurons, d + 1))
     starts /= np.linalg.norm(starts, axis=1, keepdims=True)
-    along = directions.paths(starts[:, :-1], starts[:, -1], alpha_bar, support, sign=sign)
-    mirrored = along[
-        -1
-    ].copy()  # with two signs turned the law stays the same, and K changes its sign
+    along = directions.paths(starts[:, :-1], starts[:, -1], alpha_bar, law, sign=sign)
+    # With two signs turned the law stays the same and K changes its sign: a neuron with a < 0 ends
+    # where its mirror
+    # image with a > 0 does.
+    mirrored = along[-1].copy()
     mirrored[:, :2] *= sign[:, None]
-    ends = _ends(mirrored, alpha_bar, support)
+    ends = _ends(mirrored, alpha_bar, law)
     paths = [
         Path(path[:, [0, -1]], end, side)
         for path, end, side in zip(along.swapaxes(0, 1), ends, sign)
     ]
     return Disc(paths, float(growth.optimal_bias(alpha_bar)))
+
+
+def _unit_vector(lean: ArrayLike) -> np.ndarray:
+    """The lean [d − 1] at length 1."""
+    return np.divide(lean, np.linalg.norm(lean))
+
+
+def _neurons(points: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """w [..., d] and b [...] of points (w^(1), v, b) [..., 3] on a slice."""
+    return np.concatenate([points[..., :1], points[..., 1:2] * u], -1), points[..., 2]
+
+
+def _slice_points(neurons: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """(w^(1), v, b) [..., 3] of neurons [..., d + 1] on a slice."""
+    return np.stack([neurons[..., 0], neurons[..., 1:-1] @ u, neurons[..., -1]], -1)
+
+
+def _paths_on_slice(u: np.ndarray, alpha_bar: float, law: Law) -> list[Path]:
+    """The paths of neurons from starts spread evenly over a slice, of those that do not die."""
+    along = directions.paths(*_neurons(_spiral(STARTS), u), alpha_bar, law)
+    ends = _ends(along[-1], alpha_bar, law)
+    return [
+        Path(_slice_points(path, u), end)
+        for path, end in zip(along.swapaxes(0, 1), ends)
+        if end != "dead"
+    ]
+
+
+def _maxima_on_slice(u: np.ndarray, alpha_bar: float, law: Law) -> list[Path]:
+    """The local maxima of K that lie on a slice."""
+    w, b, *_ = directions.local_maxima(alpha_bar, law, neurons=150)
+    neurons = np.column_stack([w, b])
+    points = _slice_points(neurons, u)
+    on_slice = np.abs(w[:, 1:] - points[:, 1:2] * u).max(1) < directions.NEAR
+    ends = _ends(neurons[on_slice], alpha_bar, law)
+    return [Path(point[None], end) for point, end in zip(points[on_slice], ends)]
 
 
 def _spiral(n: int) -> np.ndarray:
@@ -123,7 +169,7 @@ def _spiral(n: int) -> np.ndarray:
     return np.stack([np.sqrt(1 - north**2) * f(angle) for f in (np.cos, np.sin)] + [north], -1)
 
 
-def _ends(neurons: np.ndarray, alpha_bar: float, support: np.ndarray) -> np.ndarray:
+def _ends(neurons: np.ndarray, alpha_bar: float, law: Law) -> np.ndarray:
     """Where the flow takes neurons [m, d + 1] with a > 0: fields of `directions.Ends` [m]."""
-    settled = directions.settle(neurons[:, :-1], neurons[:, -1], alpha_bar, support)
-    return directions.kinds(*settled, alpha_bar, support)
+    settled = directions.settle(neurons[:, :-1], neurons[:, -1], alpha_bar, law)
+    return directions.kinds(*settled, alpha_bar, law)

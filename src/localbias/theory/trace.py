@@ -1,15 +1,16 @@
-"""A gradient flow as measured: its loss on held-out points, its weights on and off the axis, its stairs (§5, A.8).
+"""A gradient flow as measured: its loss, its weights on and off the axis, its stairs (§5, A.8).
 
 `run` keeps what it measured in records/theory, and reads it from there the next time.
 """
 
 import math
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -30,62 +31,81 @@ from localbias.theory.target import Levels, parity_levels
 
 FLOWS_FOLDER = RECORDS / "theory"
 SPACING = 1.1  # from one measured step to the next
-# The flows that are stored, by (d, seed); those of 3 to 8 signs leave M in fewer steps, those of 16 do not.
+# The flows that are stored, by (d, seed); those of 3 to 8 signs leave M in fewer steps, that of 16
+# does not.
 FLOWS = {
     (d, seed): Flow(d, steps=100_000, seed=seed)
     for d in (3, 4, 5, 6, 7, 8, 16)
     for seed in range(1 if d == 16 else 3)
 }
+SINGLE = ("axis", "rest")  # columns that are stored in single precision
 
 
 class Sample:
     """Held-out points that give any network's loss E(ε^(1) − s)² with little chance in it.
 
-    Zero, the best linear and univariate functions and the optimum have losses on the sample and exact ones (`levels`);
-    what the first miss of the second is regressed out of the network's, so little error is left near a stair.
+    Of zero, the best linear function, the best univariate one and the optimum the exact losses are
+    known (`levels`). They are control variates: by how much the sample misses those losses is
+    regressed out of the network's, so that little error is left near a stair.
+
+    Args:
+        config: the flow whose networks are measured; the points come from its law and its seed.
+        n: how many points.
+
+    Attributes:
+        config: the flow.
+        levels: the exact losses.
+        x: [n, d], the points.
+        y: [n], E[ε^(1) | x].
+        variance: [n], Var[ε^(1) | x].
     """
 
     def __init__(self, config: Flow, n: int = 2**15):
         self.config, self.levels = config, parity_levels(config.alpha_bar, config.d)
         self.x, self.y, self.variance = draw(config, n, random_generator("held out", config.seed))
-        signal, spread, axis = (
-            math.sqrt(config.alpha_bar),
-            math.sqrt(1 - config.alpha_bar),
-            self.x[:, 0],
-        )
-        univariate = (axis - signal * torch.tanh(signal / spread**2 * axis)) / spread
-        known = torch.stack(
-            [self._losses(s) for s in (torch.zeros_like(axis), spread * axis, univariate, self.y)],
-            1,
-        )
-        known -= torch.tensor([1.0, *map(float, self.levels[:3])], dtype=torch.float64)
-        self.basis = torch.cat([torch.ones(n, 1, dtype=torch.float64), known], 1)
-        self.inverse = torch.linalg.pinv(
-            self.basis, rtol=1e-9
-        )  # of large d, univariate and optimum are one
+        signal, spread = math.sqrt(config.alpha_bar), math.sqrt(1 - config.alpha_bar)
+        own = self.x[:, 0]
+        univariate = (own - signal * torch.tanh(signal / spread**2 * own)) / spread
+        functions = (torch.zeros_like(own), spread * own, univariate, self.y)
+        misses = torch.stack([self._losses(prediction) for prediction in functions], 1)
+        misses -= torch.tensor([1.0, *map(float, self.levels[:3])], dtype=torch.float64)
+        self._basis = torch.cat([torch.ones(n, 1, dtype=torch.float64), misses], 1)
+        # By its singular values: for large d the univariate function and the optimum are all but
+        # the same.
+        self._inverse = torch.linalg.pinv(self._basis, rtol=1e-9)
 
     def _losses(self, prediction: Tensor) -> Tensor:
+        """E[(ε^(1) − prediction)² | x] at each point [n]."""
         return (self.y - prediction).square() + self.variance
 
     def loss(self, state: State) -> tuple[float, float]:
         """The network's loss and its standard error."""
         losses = self._losses(state(self.x))
-        fitted = self.inverse @ losses
-        return fitted[0].item(), (
-            (losses - self.basis @ fitted).std() / math.sqrt(len(losses))
-        ).item()
+        fitted = self._inverse @ losses
+        error = (losses - self._basis @ fitted).std() / math.sqrt(len(losses))
+        return fitted[0].item(), error.item()
 
-    def scatter(self, state: State, n: int = 2000) -> tuple[Tensor, Tensor, Tensor]:
+    def scatter(self, state: State, n: int = 2000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x^(1), s(x) and the target y(x) at the first n points, [n] each (Figure 22 c–e)."""
-        return self.x[:n, 0], state(self.x[:n]), self.y[:n]
+        x = self.x[:n]
+        return x[:, 0].numpy(), state(x).numpy(), self.y[:n].numpy()
 
 
 @dataclass(frozen=True)
 class Trace:
     """A flow as measured at k steps.
 
-    step, time, loss, error (the loss's standard error), distance [k];  axis, rest [k, m], as `State` has them
-    states  by step, those that were to be kept
+    Attributes:
+        config: the flow.
+        levels: the exact losses.
+        states: step -> state, of those that were to be kept.
+        step: [k].
+        time: [k].
+        loss: [k], on the sample.
+        error: [k], the loss's standard error.
+        distance: [k], of the weights to M.
+        axis: [k, m], as `State` has it.
+        rest: [k, m].
     """
 
     config: Flow
@@ -99,34 +119,81 @@ class Trace:
     axis: Tensor
     rest: Tensor
 
+    def state_after(self, time: float) -> State:
+        """The first of the kept states that is later than a time; the last one where none is."""
+        states = list(self.states.values())
+        return next((state for state in states if state.time > time), states[-1])
 
-def record(
+    def state_nearest(self, level: float) -> State:
+        """The one of the kept states whose loss is nearest to a level."""
+        loss = dict(zip(self.step.tolist(), self.loss.tolist()))
+        return min(self.states.values(), key=lambda state: abs(loss[state.step] - level))
+
+
+def measure(
     states: Iterable[State], sample: Sample, keep: Iterable[int] = (), below: float = -math.inf
 ) -> Trace:
-    """Measure a flow of the sample's configuration as it goes.
+    """Measure a flow as it goes.
 
-    At its first and last step, those to `keep`, and between them at steps that grow by a tenth; it ends early where the
-    loss is under `below`.
+    At its first and last step, those to keep, and between them at steps that grow by a tenth.
+
+    Args:
+        states: the flow.
+        sample: of the same configuration.
+        keep: the steps whose states the trace keeps.
+        below: the flow ends early where the loss is under this.
     """
-    rows, kept, keep, following = [], {}, set(keep), 0
+    kept, wanted, next_step = {}, set(keep), 0
+    rows, axes, rests = [], [], []
     for state in states:
-        if state.step in keep:
+        if state.step in wanted:
             kept[state.step] = state
-        elif following > state.step != sample.config.steps:
+        elif state.step < next_step and state.step != sample.config.steps:
             continue
-        loss, error = sample.loss(state)
-        rows.append((state.step, state.time, loss, error, state.distance, state.axis, state.rest))
-        following = max(state.step + 1, int(SPACING * state.step))
-        if loss < below:
+        held_out = sample.loss(state)
+        rows.append((state.step, state.time, *held_out, state.distance))
+        axes.append(state.axis)
+        rests.append(state.rest)
+        next_step = max(state.step + 1, int(SPACING * state.step))
+        if held_out[0] < below:
             break
-    steps, *numbers, axis, rest = zip(*rows)
-    numbers = torch.tensor(numbers, dtype=torch.float64)
-    columns = torch.tensor(steps), *numbers, torch.stack(axis), torch.stack(rest)
-    return Trace(sample.config, sample.levels, kept, *columns)
+    step, time, loss, error, distance = torch.tensor(rows, dtype=torch.float64).T.contiguous()
+    return Trace(
+        sample.config,
+        sample.levels,
+        kept,
+        step.long(),
+        time,
+        loss,
+        error,
+        distance,
+        torch.stack(axes),
+        torch.stack(rests),
+    )
+
+
+def follow(sample: Sample, keep: int = 60) -> Trace:
+    """Run the flow of a sample's configuration beside a progress bar, measure it and keep states.
+
+    Args:
+        sample: the points to measure it on.
+        keep: how many states, at steps evenly spaced in their logarithm.
+    """
+    config = sample.config
+    steps = np.geomspace(1, config.steps, keep).astype(int).tolist()
+    name, total = f"d = {config.d}", config.steps + 1
+    with tqdm(flow(config), desc=name, total=total, unit="step", mininterval=1) as states:
+        return measure(states, sample, steps)
 
 
 class Stairs(NamedTuple):
-    """Of the two stairs and of leaving M: a loss, or the time at which a flow gets there."""
+    """The two stairs and leaving M: the losses that count as there, or when a flow gets there.
+
+    Attributes:
+        linear: the best linear level.
+        univariate: the best univariate level.
+        left: on the way from there to the optimum.
+    """
 
     linear: float
     univariate: float
@@ -134,7 +201,13 @@ class Stairs(NamedTuple):
 
 
 def goals(levels: Levels, share: float = 0.1) -> Stairs:
-    """The losses that count as there: a share of the drop to either stair is left, and as much of the third is done."""
+    """The losses that count as there.
+
+    Args:
+        levels: the exact ones.
+        share: of the drop to either stair that may be left; as much of the third drop has to be
+            done.
+    """
     linear, univariate, optimum = map(float, levels[:3])
     drops = 1 - linear, linear - univariate, univariate - optimum
     return Stairs(
@@ -143,25 +216,34 @@ def goals(levels: Levels, share: float = 0.1) -> Stairs:
 
 
 def stairs(trace: Trace, share: float = 0.1) -> Stairs:
-    """The times at which the loss first falls to each of the goals, interpolated; infinite if it never did."""
-    return Stairs(*(_reached(trace, goal) for goal in goals(trace.levels, share)))
+    """When the loss first falls to each of the `goals`, interpolated; infinite where it never does.
+
+    Args:
+        trace: the flow.
+        share: as in `goals`.
+    """
+    return Stairs(*(_time_of(trace, goal) for goal in goals(trace.levels, share)))
 
 
-def _reached(trace: Trace, goal: float) -> float:
-    there = (trace.loss <= goal).nonzero()
-    if not len(there):
+def _time_of(trace: Trace, goal: float) -> float:
+    """When the loss first is at most `goal`, interpolated; infinite if it never is."""
+    there = (trace.loss <= goal).nonzero().flatten().tolist()
+    if not there:
         return math.inf
-    i = there[0].item()
-    last = max(i - 1, 0)
-    part = (trace.loss[last] - goal) / (trace.loss[last] - trace.loss[i]) if i else 0
-    return float(trace.time[last] + part * (trace.time[i] - trace.time[last]))
+    i, before = there[0], max(there[0] - 1, 0)
+    part = (trace.loss[before] - goal) / (trace.loss[before] - trace.loss[i]) if i else 0
+    return float(trace.time[before] + part * (trace.time[i] - trace.time[before]))
 
 
-def growth(trace: Trace) -> float:
-    """The rate in time at which a and w first grow: half the slope of ln Σ_j |a_j w_j^(1)| while the network is small.
+def first_growth(trace: Trace) -> float:
+    """The rate in time at which a and w grow while the network is small.
 
-    From where the sum has grown tenfold to where the loss has done a tenth of its drop to the first stair. For small
-    weights and steps it is twice the maximum of K (Theorem 5.3; the loss has no ½). ValueError if it was not measured.
+    It is half the slope of ln Σ_j |a_j w_j^(1)|, from where the sum has grown tenfold to where the
+    loss has done a tenth of its drop to the first stair. For small weights and steps it is twice
+    the maximum of K (Theorem 5.3; the loss has no ½).
+
+    Raises:
+        ValueError: where fewer than four measurements lie between.
     """
     size, fallen = trace.axis.sum(1), 1 - trace.loss
     early = (size > 10 * size[0]) & (fallen < 0.1 * (1 - float(trace.levels.linear)))
@@ -169,28 +251,47 @@ def growth(trace: Trace) -> float:
         raise ValueError(
             f"{early.sum()} measurements of first growth; allowed: at least 4 (lower scale or rate)"
         )
-    time, logs = trace.time[early] - trace.time[early].mean(), size[early].log()
-    return 0.5 * (time @ logs / (time @ time)).item()
+    centred, logs = trace.time[early] - trace.time[early].mean(), size[early].log()
+    return 0.5 * (centred @ logs / (centred @ centred)).item()
 
 
 def paper_steps(trace: Trace, rate: float = 1e-6) -> tuple[float, float]:
-    """Steps of plain gradient descent at the paper's rate (A.8) to the first two stairs: this flow's times / rate.
+    """Steps of plain gradient descent at the paper's rate (A.8) to the first two stairs.
 
-    They hold for the flow's own scale of initial weights; the paper gives neither its steps nor its optimizer. The
-    first grows with −ln(scale), the second much faster below about 1e-4, where nearly all neurons align while still
-    small and few are left to bend the line.
+    They are this flow's times / rate, and hold for the flow's own scale of initial weights; the
+    paper gives neither its steps nor its optimizer. The first grows with −ln(scale), the second
+    much faster below about 1e-4, where nearly all neurons align while still small and few are left
+    to bend the line.
     """
-    return tuple(time / rate for time in stairs(trace)[:2])
+    times = stairs(trace)
+    return times.linear / rate, times.univariate / rate
+
+
+def growth_per_sign(times: Mapping[int, Sequence[float]]) -> float:
+    """The factor by which a further sign multiplies a time: a least-squares fit of its logarithm.
+
+    Args:
+        times: d -> a time for each seed; infinite ones are left out.
+
+    Returns:
+        NaN where there are not two lengths to compare.
+    """
+    points = [(d, math.log(t)) for d, of_seeds in times.items() for t in of_seeds if t < math.inf]
+    if len({d for d, _ in points}) < 2:
+        return math.nan
+    lengths, logs = zip(*points)
+    return math.exp(np.polyfit(lengths, logs, 1)[0])
 
 
 def run(config: Flow, until: str | None = "left", folder: Path = FLOWS_FOLDER) -> Trace:
-    """The stored trace of exactly this flow, without states, if there is one; else train, store it and read it.
+    """The stored trace of exactly this flow; where there is none, the flow is run and stored.
 
-    axis and rest have single precision.
+    It keeps no states, and `axis` and `rest` have single precision.
 
     Args:
         config: the flow.
-        until: the goal at which the flow ends, by its name in `goals`; None: it goes on to the last step.
+        until: the goal at which the flow ends, a field of `Stairs`; None: it goes on to the last
+            step.
         folder: of the records.
 
     Raises:
@@ -198,23 +299,23 @@ def run(config: Flow, until: str | None = "left", folder: Path = FLOWS_FOLDER) -
     """
     if until not in (None, *Stairs._fields):
         raise ValueError(f"until={until!r}; allowed: {', '.join(Stairs._fields)}, None")
-    stem = _stem(config, until)
-    found = find(stem, _stem_of, folder) or _run(config, until, folder)
-    columns = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
-    columns |= {name: columns[name].double() for name in ("axis", "rest")}
+    record = find(_stem(config, until), _stem_of, folder) or _train(config, until, folder)
+    columns = {name: torch.from_numpy(array) for name, array in record.arrays.items()}
+    columns |= {name: columns[name].double() for name in SINGLE}
     return Trace(config, parity_levels(config.alpha_bar, config.d), {}, **columns)
 
 
 def fingerprint(config: Flow) -> dict[str, float]:
-    """What the present code makes of a flow's first hundred steps: loss, weight on the axis, weight off it."""
+    """What the code makes of a flow's first hundred steps: loss, weights on the axis, off it."""
     short = replace(config, steps=100)
-    trace = record(flow(short), Sample(short, 2**10))
+    trace = measure(flow(short), Sample(short, 2**10))
     return {
         name: round(getattr(trace, name)[-1].sum().item(), 6) for name in ("loss", "axis", "rest")
     }
 
 
 def _key(config: Flow, until: str | None) -> str:
+    """The hash of a flow and of where it ends."""
     return key_of({"flow": beyond_defaults(config), "until": until})
 
 
@@ -223,21 +324,18 @@ def _stem(config: Flow, until: str | None) -> str:
     return f"flow-{config.d}-s{config.seed}-{_key(config, until)}"
 
 
-def _stem_of(held: dict) -> str:
+def _stem_of(experiment: dict) -> str:
     """The name that belongs to the configuration of a record."""
-    return _stem(Flow(**held["flow"]), held["until"])
+    return _stem(Flow(**experiment["flow"]), experiment["until"])
 
 
-def _run(config: Flow, until: str | None, folder: Path) -> Record:
-    code, sample, began, stem = (
-        code_version(),
-        Sample(config),
-        time.monotonic(),
-        _stem(config, until),
-    )
+def _train(config: Flow, until: str | None, folder: Path) -> Record:
+    """Run a flow and store what was measured of it."""
+    code, began, stem = code_version(), monotonic(), _stem(config, until)
+    sample = Sample(config)
     below = -math.inf if until is None else getattr(goals(sample.levels), until)
     with tqdm(flow(config), total=config.steps + 1, desc=stem, unit="step") as states:
-        trace = record(states, sample, below=below)
+        trace = measure(states, sample, below=below)
     origin = origin_of(
         key=_key(config, until),
         experiment={"flow": asdict(config), "until": until},
@@ -246,10 +344,10 @@ def _run(config: Flow, until: str | None, folder: Path) -> Record:
         device="cpu",
         threads=torch.get_num_threads(),
         libraries=("torch", "numpy", "scipy"),
-        seconds=time.monotonic() - began,
+        seconds=monotonic() - began,
     )
     columns = {name: getattr(trace, name) for name in ("step", "time", "loss", "error", "distance")}
-    columns |= {name: getattr(trace, name).float() for name in ("axis", "rest")}
+    columns |= {name: getattr(trace, name).float() for name in SINGLE}
     return save(
         stem, origin, {name: column.numpy() for name, column in columns.items()}, None, folder
     )

@@ -13,10 +13,13 @@ from localbias.training.loop import State
 
 
 def save_checkpoint(path: Path, state: State, key: str, arrays: dict[str, Tensor]) -> None:
-    """Write all that resuming needs to one safetensors file with a JSON header, whole or not at all.
+    """Write all that resuming needs to one safetensors file, whole or not at all.
 
-    key     of the experiment, checked when the file is read
-    arrays  what was measured so far
+    Args:
+        path: of the file.
+        state: of the training.
+        key: of the experiment, checked when the file is read.
+        arrays: what was measured so far.
     """
     tensors = {f"network.{name}": tensor for name, tensor in state.denoiser.state_dict().items()}
     if state.average is not state.denoiser:
@@ -32,38 +35,42 @@ def save_checkpoint(path: Path, state: State, key: str, arrays: dict[str, Tensor
 
 
 def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
-    """Bring `state` to where the checkpoint was saved and return the arrays measured until then.
+    """Bring a state to where the checkpoint was saved.
 
-    ValueError, naming the file, if it is damaged, belongs to another experiment or holds a number that is not finite.
+    Args:
+        path: of the file.
+        state: of the same training; it is changed.
+        key: of the experiment.
+
+    Returns:
+        The arrays that were measured until then.
+
+    Raises:
+        ValueError: where the file is damaged, belongs to another experiment or holds a number that
+            is not finite, naming it.
     """
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+            names = file.keys()  # the file itself is no mapping
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"checkpoint {path} is damaged ({error}); delete it to start afresh"
         ) from None
     if header.get("key") != key:
         raise ValueError(f"checkpoint {path} belongs to experiment {header.get('key')}, not {key}")
-    for name, tensor in tensors.items():
-        if (
-            tensor.is_floating_point()
-            and not name.startswith("array.")
-            and not tensor.isfinite().all()
-        ):
-            raise ValueError(
-                f"checkpoint {path}: {name} holds NaN or infinity; delete it to start afresh"
-            )
     parts: dict[str, dict[str, Tensor]] = {
-        "network": {},
-        "average": {},
-        "optimizer": {},
-        "array": {},
+        part: {} for part in ("network", "average", "optimizer", "array")
     }
     for name, tensor in tensors.items():
         part, rest = name.split(".", 1)
         parts[part][rest] = tensor
+        # What was measured may hold NaN: it is not computed with.
+        if part != "array" and not tensor.isfinite().all():
+            raise ValueError(
+                f"checkpoint {path}: {name} holds NaN or infinity; delete it to start afresh"
+            )
     try:
         state.denoiser.load_state_dict(parts["network"])
         if state.average is not state.denoiser:
@@ -78,6 +85,7 @@ def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
 
 
 def _restore_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Tensor]) -> None:
+    """Give the optimizer its moments, saved as "<place of the parameter>.<name>"."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for name, tensor in saved.items():
         i, moment = name.split(".", 1)

@@ -6,24 +6,24 @@ import torch
 
 
 def auto_device(device: str = "auto") -> torch.device:
-    """ "auto" is the GPU where there is one, else the CPU. ValueError for a device that is not here."""
+    """The device of that name; "auto" is the GPU where there is one, else the CPU.
+
+    Raises:
+        ValueError: for a device that is not here.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        here = (
-            "auto, cpu, cuda"
-            if torch.cuda.is_available()
-            else "auto, cpu (there is no CUDA GPU here)"
-        )
-        raise ValueError(f"device={device!r}; allowed: {here}")
+        gpu = ", cuda" if torch.cuda.is_available() else " (there is no CUDA GPU here)"
+        raise ValueError(f"device={device!r}; allowed: auto, cpu{gpu}")
     return torch.device(device)
 
 
 def use_threads(count: int | None = None) -> None:
     """Have PyTorch compute on so many threads of the CPU.
 
-    Networks this small gain nothing from more than one, and on cores that something else uses too they would wait
-    for each other.
+    Networks this small gain nothing from more than one, and threads on cores that something else
+    uses too would wait for each other.
 
     Args:
         count: how many; None: OMP_NUM_THREADS where it is set, else one.

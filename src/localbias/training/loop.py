@@ -1,6 +1,6 @@
 """The training loop: a generator that yields its state after every step.
 
-Nothing is called back: whoever iterates samples, probes, draws and saves when they like.
+Nothing is called back: the caller iterates, and between steps it samples, probes, draws or saves.
 """
 
 import copy
@@ -10,21 +10,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from localbias.checks import require
 from localbias.diffusion import Denoiser
 from localbias.seeds import random_generator
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: Adam on the mean squared error of the denoiser's target, every noise level alike.
+    """How a network is trained: Adam on the mean squared error of the denoiser's target.
 
-    With the target "noise" that is the paper's loss, E‖ε − ε̂‖² (§3.1).
+    All noise levels count alike. With the target "noise" that is the paper's loss, E‖ε − ε̂‖²
+    (§3.1).
 
-    steps   optimizer steps; batch signals in each
-    rate    Adam's learning rate (the paper's is 8e-5), reached linearly over `warmup` steps
-    decay   "constant", or "linear" to zero at the last step
-    ema     decay of the average of the weights, 0 for none; samples are then drawn from the average
-    clip    largest norm of the gradient, None for no limit
+    Attributes:
+        steps: of the optimizer.
+        batch: signals a step.
+        rate: Adam's learning rate; the paper's is 8e-5.
+        warmup: steps over which it is reached linearly.
+        decay: of the rate: "constant", or "linear" to zero at the last step.
+        ema: decay of the average of the weights, 0 for none; samples are drawn from the average.
+        clip: largest norm of the gradient, None for no limit.
+
+    Raises:
+        ValueError: for a field out of range.
     """
 
     steps: int
@@ -36,31 +44,31 @@ class Training:
     clip: float | None = None
 
     def __post_init__(self):
-        if self.decay not in ("constant", "linear"):
-            raise ValueError(f"decay={self.decay!r}; allowed: constant, linear")
-        for name, allowed, what in (
-            ("steps", self.steps >= 1, "at least 1"),
-            ("batch", self.batch >= 1, "at least 1"),
-            ("rate", self.rate > 0, "above 0"),
-            ("warmup", 0 <= self.warmup <= self.steps, "0 to steps"),
-            ("ema", 0 <= self.ema < 1, "0 to below 1"),
-            ("clip", self.clip is None or self.clip > 0, "above 0, or None"),
-        ):
-            if not allowed:
-                raise ValueError(f"{name}={getattr(self, name)}; allowed: {what}")
+        require(self, "decay", self.decay in ("constant", "linear"), "constant, linear")
+        require(self, "steps", self.steps >= 1, "at least 1")
+        require(self, "batch", self.batch >= 1, "at least 1")
+        require(self, "rate", self.rate > 0, "above 0")
+        require(self, "warmup", 0 <= self.warmup <= self.steps, "0 to steps")
+        require(self, "ema", 0 <= self.ema < 1, "0 to below 1")
+        require(self, "clip", self.clip is None or self.clip > 0, "above 0, or None")
 
     def rate_at(self, step: int) -> float:
         """The learning rate of the step that follows `step` finished ones."""
         warm = min(1.0, (step + 1) / (self.warmup + 1))
-        return self.rate * warm * (1 - step / self.steps if self.decay == "linear" else 1)
+        left = 1 - step / self.steps if self.decay == "linear" else 1
+        return self.rate * warm * left
 
 
 @dataclass
 class State:
-    """Where a training stands after `step` steps.
+    """Where a training stands.
 
-    denoiser  the network being trained;  average  its averaged copy (the same object where ema = 0)
-    loss      the last batch's mean squared error of the denoiser's target
+    Attributes:
+        denoiser: the network being trained.
+        average: its averaged copy; the same object where there is no average.
+        optimizer: of the network.
+        step: steps that were taken.
+        loss: the last batch's mean squared error of the denoiser's target.
     """
 
     denoiser: Denoiser
@@ -71,6 +79,7 @@ class State:
 
     @classmethod
     def fresh(cls, denoiser: Denoiser, config: Training) -> "State":
+        """The state before the first step."""
         average = copy.deepcopy(denoiser).requires_grad_(False) if config.ema else denoiser
         optimizer = torch.optim.Adam(denoiser.parameters(), lr=config.rate, fused=True)
         return cls(denoiser, average, optimizer)
@@ -79,11 +88,22 @@ class State:
 def train(
     state: State, config: Training, draw: Callable[[torch.Generator, int], Tensor], seed: int
 ) -> Iterator[State]:
-    """Train from `state` to the end, yielding it after each step.
+    """Train from a state to the end.
 
-    draw(generator, n) gives n training signals [n, *shape]. Signals, noise levels and noise of a step come from
-    (seed, step) alone, on the CPU, so that neither the device nor an interruption changes them.
-    FloatingPointError if the loss is no longer finite.
+    Signals, noise levels and noise of a step come from (seed, step) alone, on the CPU, so that
+    neither the device nor an interruption changes them.
+
+    Args:
+        state: where to begin; it is changed.
+        config: how to train.
+        draw: called with a generator and n, gives n training signals `[n, *shape]`.
+        seed: of the batches.
+
+    Yields:
+        The same state after each step.
+
+    Raises:
+        FloatingPointError: where the loss is no longer finite.
     """
     denoiser, optimizer = state.denoiser, state.optimizer
     schedule, device = denoiser.schedule, next(denoiser.parameters()).device
@@ -104,7 +124,7 @@ def train(
         optimizer.step()
         state.step += 1
         if config.ema:
-            # the average starts as the newest weights, so that it forgets the initial ones
+            # A short memory at first, so that the average forgets the initial weights.
             keep = min(config.ema, state.step / (10 + state.step))
             with torch.no_grad():
                 for averaged, weight in zip(state.average.parameters(), denoiser.parameters()):
@@ -112,6 +132,7 @@ def train(
         state.loss = loss.item()
         if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {state.loss} at step {state.step}: lower rate={config.rate} or set clip"
+                f"the loss is {state.loss} at step {state.step}: "
+                f"lower rate={config.rate} or set clip"
             )
         yield state

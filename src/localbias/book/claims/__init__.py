@@ -1,7 +1,7 @@
-"""What holds of Section 5, claim by claim: CLAIMS[id] has a verdict, and the numbers that it follows from.
+"""What holds of Section 5, claim by claim: CLAIMS[id] has a verdict, and the numbers behind it.
 
-Each function here computes by how much its claim is missed, and says so in a sentence; its docstring is the
-claim. One more claim is one more function. None takes more than about a second.
+Each function here computes by how much its claim is missed, and says so in a sentence; its
+docstring is the claim. One more claim is one more function. None takes more than about a second.
 """
 
 from localbias.book.claims import growth, invariance, stairs

@@ -16,10 +16,11 @@ EXACT = 1e-13  # what rounding may leave of an exact 0 among numbers near 1
 class Evidence(NamedTuple):
     """What was computed of a claim.
 
-    says    a sentence with the numbers (markdown)
-    miss    by how much the claim is missed where its condition holds; 0 where it is true
-    error   precision of `miss`: the claim is met where miss ≤ error
-    beyond  the miss where the condition does not hold; None if there is no condition
+    Attributes:
+        says: a sentence with the numbers (Markdown).
+        miss: by how much the claim is missed where its condition holds; 0 where it is true.
+        error: precision of `miss`: the claim is met where miss ≤ error.
+        beyond: the miss where the condition does not hold; None if there is no condition.
     """
 
     says: str
@@ -37,11 +38,17 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: the verdict is declared, and `evidence` refuses to give numbers that do not support it.
+    """One claim: the verdict is declared, and `evidence` refuses numbers that do not support it.
 
-    place      in the paper, or "Ours …"
-    statement  and condition: markdown, with formulas
-    tests      that check it, "tests/theory/file.py::function"
+    Attributes:
+        id: by which pages name it.
+        name: its heading.
+        place: in the paper, or "Ours …".
+        statement: Markdown, with formulas.
+        verdict: one of VERDICTS.
+        condition: under which it holds, Markdown; "" where there is none.
+        tests: that check it, "tests/theory/file.py::function" each.
+        compute: the numbers.
     """
 
     id: str
@@ -53,15 +60,25 @@ class Claim:
     tests: tuple[str, ...]
     compute: Callable[[], Evidence]
 
-    @cache
     def evidence(self) -> Evidence:
-        """Computed once a process. ValueError where the numbers do not support the declared verdict."""
-        found = self.compute()
-        if found.verdict != self.verdict:
-            raise ValueError(
-                f"claim {self.id!r}: declared {self.verdict!r}, computed {found.verdict!r} ({found.says})"
-            )
-        return found
+        """What was computed of the claim, once a process.
+
+        Raises:
+            ValueError: where the numbers do not support the declared verdict.
+        """
+        return _evidence(self)
+
+
+@cache
+def _evidence(claim: Claim) -> Evidence:
+    """What `Claim.evidence` gives, computed once."""
+    found = claim.compute()
+    if found.verdict != claim.verdict:
+        raise ValueError(
+            f"claim {claim.id!r}: declared {claim.verdict!r}, computed {found.verdict!r} "
+            f"({found.says})"
+        )
+    return found
 
 
 class Claims(dict[str, Claim]):
@@ -72,10 +89,21 @@ class Claims(dict[str, Claim]):
 
     def enter(
         self, id: str, name: str, place: str, verdict: str, *tests: str, condition: str = ""
-    ) -> Callable:
-        """Decorator that enters the claim which a function computes; the function's docstring is the statement.
+    ) -> Callable[[Callable[[], Evidence]], Callable[[], Evidence]]:
+        """Decorator that enters the claim which a function computes.
 
-        tests  functions in tests/theory, as "test_growth::test_printed_m_is_left_at_once"
+        The function's docstring is the statement.
+
+        Args:
+            id: as in `Claim`.
+            name: as in `Claim`.
+            place: as in `Claim`.
+            verdict: as in `Claim`.
+            tests: functions in tests/theory, such as "test_flow::test_resumed_is_bit_equal".
+            condition: as in `Claim`.
+
+        Raises:
+            ValueError: for an id that was entered before, and an unknown verdict.
         """
         if id in self or verdict not in VERDICTS:
             raise ValueError(
@@ -84,7 +112,7 @@ class Claims(dict[str, Claim]):
         paths = tuple(f"tests/theory/{test.replace('::', '.py::')}" for test in tests)
 
         def entered(compute: Callable[[], Evidence]) -> Callable[[], Evidence]:
-            statement = " ".join(compute.__doc__.split())
+            statement = " ".join((compute.__doc__ or "").split())
             self[id] = Claim(id, name, place, statement, verdict, condition, paths, compute)
             return compute
 
@@ -92,12 +120,18 @@ class Claims(dict[str, Claim]):
 
 
 def checks_in(path: str) -> tuple[str, ...]:
-    """The tests of a file, "tests/file.py::function" each, in their order. ValueError if there is no such file."""
+    """The tests of a file, "tests/file.py::function" each, in their order.
+
+    ValueError where there is no such file.
+    """
     return tuple(f"{path}::{name}" for name in _functions(path) if name.startswith("test_"))
 
 
 def source(test: str) -> str:
-    """The source of a test, "tests/file.py::function", with its decorators. ValueError if there is no such test."""
+    """The source of a test, "tests/file.py::function", with its decorators.
+
+    ValueError where there is no such test, naming those there are.
+    """
     path, _, name = test.partition("::")
     functions = _functions(path)
     if name not in functions:
@@ -110,8 +144,8 @@ def number(x: float) -> str:
     mantissa, _, power = f"{x:.1e}".partition("e")
     if x == 0 or -3 <= int(power) < 4:
         return f"{x:.2g}"
-    power = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{power}" if mantissa == "1.0" else f"{mantissa}·10{power}"
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{raised}" if mantissa == "1.0" else f"{mantissa}·10{raised}"
 
 
 def _functions(path: str) -> dict[str, str]:

@@ -5,16 +5,20 @@ import numpy as np
 from localbias.book.claims.claim import EXACT, FAILS, HOLDS, Claims, Evidence, number
 from localbias.seeds import random_generator
 from localbias.theory import flow, growth, target
-from localbias.theory.laws import PARITIES, pairwise_independent, random_law
+from localbias.theory.laws import ASSUMED, PARITIES, dependence, random_law
+from localbias.theory.target import Law
 
 CLAIMS = Claims()
 
 
-def _force(support, weights=None, coordinate=0):
-    """The force off the axis on the neurons of four random networks, one a noise level: [4, 5, d − 1]."""
+def _force(law: Law) -> np.ndarray:
+    """The force off the axis on five neurons of four random networks, one a noise level.
+
+    [4, 5, d − 1].
+    """
     a, w, b = np.random.default_rng(0).normal(size=(3, 4, 5))
-    found = growth.force(a, w, b, np.array([0.2, 0.5, 0.8, 0.95]), support, weights, coordinate)
-    return np.delete(found, coordinate, -1)
+    force = growth.force(a, w, b, np.array([0.2, 0.5, 0.8, 0.95]), *law)
+    return np.delete(force, law.coordinate, -1)
 
 
 @CLAIMS.enter(
@@ -24,14 +28,15 @@ def _force(support, weights=None, coordinate=0):
     FAILS,
     "test_growth::test_printed_m_is_left_at_once",
 )
-def _printed():
-    r"""Gradient flow never leaves the set $M$ of networks with $a_j (I - e_i e_i^\top) w_j = 0$ for all neurons $j$."""
+def _printed() -> Evidence:
+    r"""Gradient flow never leaves the set $M$ of networks with $a_j (I - e_i e_i^\top) w_j = 0$ for
+    all neurons $j$."""
     w, b, alpha_bar = np.array([0.5, 0.8, -0.3]), 0.4, 0.6
-    rate = growth.growth_rate(w, b, alpha_bar, PARITIES[3])
+    rate = growth.growth_rate(w, b, alpha_bar, *PARITIES[3])
     return Evidence(
-        f"A neuron with a = 0 lies in M whatever its w, and yet da/ds = 2K, which is **{2 * rate:.3f}** for "
-        f"w = {tuple(w.tolist())} and b = {b:g} under the parity of three signs, at ᾱ = {alpha_bar:g}: M is left "
-        "at once.",
+        f"A neuron with a = 0 lies in M whatever its w, and yet da/ds = 2K, which is "
+        f"**{2 * rate:.3f}** for w = {tuple(w.tolist())} and b = {b:g} under the parity of three "
+        f"signs, at ᾱ = {alpha_bar:g}: M is left at once.",
         2 * rate * abs(w[1:]).max(),
         EXACT,
     )
@@ -46,17 +51,18 @@ def _printed():
     "test_growth::test_force_is_the_gradient_of_the_loss",
     "test_flow::test_m_is_invariant_on_every_batch",
 )
-def _axis():
-    r"""If signs are fair and any two independent, gradient flow never leaves the set of networks with
-    $(I - e_i e_i^\top) w_j = 0$ for all neurons $j$."""
-    laws = [(support, None) for support in PARITIES.values()] + [
-        pairwise_independent(d, d) for d in (3, 4, 5)
+def _axis() -> Evidence:
+    r"""If signs are fair and any two independent, gradient flow never leaves the set of networks
+    with $(I - e_i e_i^\top) w_j = 0$ for all neurons $j$."""
+    forces = [
+        np.abs(_force(law._replace(coordinate=i))).max()
+        for law in ASSUMED
+        for i in range(law.support.shape[1])
     ]
-    found = [np.abs(_force(*law, i)).max() for law in laws for i in range(law[0].shape[1])]
     return Evidence(
-        f"The force off the axis is at most **{number(max(found))}**: {len(found)} outputs of {len(laws)} laws, four "
-        "random networks, four noise levels.",
-        max(found),
+        f"The force off the axis is at most **{number(max(forces))}**: {len(forces)} outputs of "
+        f"{len(ASSUMED)} laws, four random networks, four noise levels.",
+        max(forces),
         EXACT,
     )
 
@@ -69,19 +75,20 @@ def _axis():
     "test_claims::test_balance_makes_the_printed_set_invariant",
     "test_flow::test_balance_and_the_bound_on_the_step",
 )
-def _balance():
-    r"""Gradient flow never leaves the networks of $M$ that are balanced, $a_j^2 = \lVert w_j\rVert^2 + b_j^2$: of
-    these $a_j = 0$ only where $w_j = 0$ and $b_j = 0$."""
+def _balance() -> Evidence:
+    r"""Gradient flow never leaves the networks of $M$ that are balanced,
+    $a_j^2 = \lVert w_j\rVert^2 + b_j^2$: of these $a_j = 0$ only where $w_j = 0$ and
+    $b_j = 0$."""
     state, config = flow.balanced_in_printed_m(), flow.Flow(4, batch=512)
     x, y, _ = flow.draw(config, 64, random_generator("verdicts", 0))
     _, (by_a, by_w, by_b) = flow.gradient(state, *flow.expand(x, y, flow.sign_flips(4)))
-    off, moved = by_w[:, 1:].abs().max().item(), state.a * by_a
-    drift = (
-        (moved - (state.w * by_w).sum(1) - state.b * by_b).abs().max() / moved.abs().max()
-    ).item()
+    off = by_w[:, 1:].abs().max().item()
+    change = state.a * by_a  # half of what a² changes by; beside it the same of ‖w‖² + b²
+    other = (state.w * by_w).sum(1) + state.b * by_b
+    drift = ((change - other).abs().max() / change.abs().max()).item()
     return Evidence(
-        f"In such a network the force off the axis is at most **{number(off)}** on a symmetric batch, and a² changes "
-        f"as ‖w‖² + b² does, to **{number(drift)}** of itself.",
+        f"In such a network the force off the axis is at most **{number(off)}** on a symmetric "
+        f"batch, and a² changes as ‖w‖² + b² does, to **{number(drift)}** of itself.",
         max(off, drift),
         EXACT,
     )
@@ -94,22 +101,24 @@ def _balance():
     HOLDS,
     "test_growth::test_for_one_output_it_is_enough_that_others_have_mean_zero_given_it",
 )
-def _weaker():
-    r"""For the axis of one output $i$ it is enough that $E[x_0^{(k)} \mid x_0^{(i)}] = 0$ for all $k \ne i$: the
-    others may depend on each other."""
+def _weaker() -> Evidence:
+    r"""For the axis of one output $i$ it is enough that $E[x_0^{(k)} \mid x_0^{(i)}] = 0$ for all
+    $k \ne i$: the others may depend on each other."""
     laws = [
         random_law(d, d, lambda s: (s.sum(1) >= 3) | ((s.sum(1) == 2) & ~s[:, 0]))
         for d in (3, 4, 5)
     ]
-    pairs = max(
-        np.abs(np.triu((support * weights[:, None]).T @ support, 1)).max()
-        for support, weights in laws
+    correlation = max(
+        np.abs(coefficients[subsets.sum(1) == 2]).max()
+        for subsets, coefficients in (target.fourier(law.support, law.weights) for law in laws)
     )
-    first, second = (max(np.abs(_force(*law, i)).max() for law in laws) for i in (0, 1))
+    first, second = (
+        max(np.abs(_force(law._replace(coordinate=i))).max() for law in laws) for i in (0, 1)
+    )
     return Evidence(
-        f"Under {len(laws)} random laws whose other signs are correlated by up to {pairs:.2f} the force off the axis "
-        f"of output 1 is at most **{number(first)}**; off that of output 2, of which this does not hold, it is up to "
-        f"{number(second)}.",
+        f"Under {len(laws)} random laws whose other signs are correlated by up to "
+        f"{correlation:.2f} the force off the axis of output 1 is at most **{number(first)}**; off "
+        f"that of output 2, of which this does not hold, it is up to {number(second)}.",
         first,
         EXACT,
     )
@@ -122,14 +131,17 @@ def _weaker():
     HOLDS,
     "test_growth::test_force_is_linear_in_a_pairs_correlation",
 )
-def _pair():
-    r"""If $x_0^{(i)}$ and $x_0^{(k)}$ are correlated, the force on $w^{(k)}$ is proportional to their correlation."""
-    subsets, rhos = np.array([[False] * 3, [True, True, False], [True] * 3]), (-0.6, 0.1, 0.3, 0.8)
-    unit = np.stack([_force(*target.law(subsets, [1, rho, 0.2]))[..., 0] / rho for rho in rhos])
+def _pair() -> Evidence:
+    r"""If $x_0^{(i)}$ and $x_0^{(k)}$ are correlated, the force on $w^{(k)}$ is proportional to
+    their correlation."""
+    subsets = np.array([[False] * 3, [True, True, False], [True] * 3])
+    rhos = -0.6, 0.1, 0.3, 0.8
+    laws = [Law(*target.law(subsets, [1, rho, 0.2])) for rho in rhos]
+    unit = np.stack([_force(law)[..., 0] / rho for law, rho in zip(laws, rhos)])
     miss = np.abs(unit - unit[-1]).max() / np.abs(unit).max()
     return Evidence(
-        f"For correlations from {min(rhos):g} to {max(rhos):g} the force per unit of correlation, up to "
-        f"**{np.abs(unit).max():.2f}**, is the same to {number(miss)} of itself.",
+        f"For correlations from {min(rhos):g} to {max(rhos):g} the force per unit of correlation, "
+        f"up to **{np.abs(unit).max():.2f}**, is the same to {number(miss)} of itself.",
         miss,
         EXACT,
     )
@@ -142,11 +154,12 @@ def _pair():
     HOLDS,
     "test_growth::test_third_order_correlation_alone_gives_no_force",
 )
-def _third():
+def _third() -> Evidence:
     """A dependence that only three signs together show gives no force off the axis."""
     laws = [random_law(d, d, lambda subsets: subsets.sum(1) == 3) for d in (3, 4, 5)]
-    strongest = max(np.abs(target.fourier(*law)[1][1:]).max() for law in laws)
-    miss = max(np.abs(_force(*law)).max() for law in laws)
+    coefficients = [target.fourier(law.support, law.weights)[1] for law in laws]
+    strongest = max(np.abs(of_law[1:]).max() for of_law in coefficients)
+    miss = max(np.abs(_force(law)).max() for law in laws)
     return Evidence(
         f"Where products of three signs have means of up to {strongest:.2f}, the force is at most "
         f"**{number(miss)}**.",
@@ -162,10 +175,11 @@ def _third():
     HOLDS,
     "test_growth::test_an_independent_but_biased_coordinate_gives_a_force",
 )
-def _biased():
-    r"""A sign that is independent of $x_0^{(i)}$ but not fair gives a force off the axis, proportional to its mean."""
-    subsets, means = np.array([[False, False], [False, True]]), (-0.4, 0.2, 0.6)
-    unit = np.stack([_force(*target.law(subsets, [1, mean])) / mean for mean in means])
+def _biased() -> Evidence:
+    r"""A sign that is independent of $x_0^{(i)}$ but not fair gives a force off the axis,
+    proportional to its mean."""
+    means = -0.4, 0.2, 0.6
+    unit = np.stack([_force(dependence(2, [1], mean)) / mean for mean in means])
     miss = np.abs(unit - unit[-1]).max() / np.abs(unit).max()
     return Evidence(
         f"For means from {min(means):g} to {max(means):g} the force per unit of mean, up to "

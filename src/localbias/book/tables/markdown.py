@@ -1,7 +1,8 @@
-"""The book's tables: rows of cells as Markdown, and the tables that chapters share."""
+"""How the book's tables are written: rows of cells, and numbers with their range or interval."""
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
@@ -22,3 +23,24 @@ def table(rows: Iterable[Mapping[str, object]], before: str = "", after: str = "
         raise ValueError("a table without a row; allowed: one or more")
     drawn = frame.fillna("").to_markdown(index=False, disable_numparse=True)
     return Markdown("\n\n".join(part for part in (before, drawn, after) if part))
+
+
+def spread(values: np.ndarray, form: str) -> str:
+    """The mean over the seeds [S] and their range, each in that format: "13% (12%–14%)"."""
+    mean, low, high = (format(x, form) for x in (values.mean(), values.min(), values.max()))
+    return f"{mean} ({low}–{high})"
+
+
+def interval(mean: float, low: float, high: float, form: str) -> str:
+    """A number and its interval, each in that format: "52% (47% to 57%)"."""
+    return f"{mean:{form}} ({low:{form}} to {high:{form}})"
+
+
+def ratio(value: float) -> str:
+    """A local dependency ratio: "0.63", or "0/0" for NaN."""
+    return "0/0" if np.isnan(value) else f"{value:.2f}"
+
+
+def seeds(count: int) -> str:
+    """How many seeds: "1 seed", "3 seeds"."""
+    return f"{count} seed{'s' * (count > 1)}"

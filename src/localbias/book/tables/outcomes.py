@@ -1,0 +1,138 @@
+"""Tables of what came out: rules and chance, the endings of trainings, their settings."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from IPython.display import Markdown
+
+from localbias.book.tables.markdown import interval, spread, table
+from localbias.experiments import Results, Setup
+from localbias.grammar import Grammar
+from localbias.measure import OUTCOMES, Outcomes, readable_share
+from localbias.statistics import wilson
+
+
+def rules(grammars: Iterable[Grammar], after: str = "") -> Markdown:
+    """How many strings each rule allows, how often chance meets it, what pairs of symbols tell.
+
+    Args:
+        grammars: the rules.
+        after: a sentence below the table.
+    """
+    rows = []
+    for grammar in grammars:
+        chance = grammar.independent_probability(grammar.support).sum().item()
+        bits = grammar.pairwise_information()[0, 1].item()
+        strings = len(grammar.alphabet) ** grammar.length
+        rows.append(
+            {
+                "rule": grammar,
+                "valid strings": f"{len(grammar.support):,} of {strings:,}",
+                "valid, if symbols are drawn independently": f"{chance:.1%}",
+                "bits that the first two symbols share": f"{bits:.4f}",
+            }
+        )
+    return table(rows, after=after)
+
+
+def exact_samples(
+    setups: Mapping[str, Setup], drawn: Mapping[str, Mapping[str, np.ndarray]]
+) -> Markdown:
+    """What samples of the exact denoisers are.
+
+    Args:
+        setups: experiment -> its setup.
+        drawn: experiment -> its `reference_counts`.
+    """
+    rows = []
+    for name, setup in setups.items():
+        valid = {source: counts[2:].sum() for source, counts in drawn[name].items()}
+        n = {source: counts.sum() for source, counts in drawn[name].items()}
+        chance = sum(setup.chance[2:])
+        low, high = wilson(valid["marginals"], n["marginals"], 0.999)
+        rows.append(
+            {
+                "experiment": f"`{name}`",
+                "exact rule: valid": f"{valid['rule'] / n['rule']:.0%}",
+                "exact training set: valid": f"{valid['train'] / n['train']:.0%}",
+                "exact training set: outside it": drawn[name]["train"][3],
+                "exact marginals: valid": _beside(chance, float(low), float(high)),
+                "chance": f"{chance:.1%}",
+            }
+        )
+    return table(rows)
+
+
+def readable_shares(
+    experiments: Iterable[Results], shares: Mapping[str, Sequence[int]]
+) -> Markdown:
+    """Shares of the readable samples at the end of training, beside chance.
+
+    Args:
+        experiments: a group of rows each.
+        shares: name -> the outcomes that count, as indices into `measure.OUTCOMES`.
+    """
+    rows = []
+    for results in experiments:
+        for name, outcomes in shares.items():
+            mean, low, high = readable_share(results.counts[:, -1], list(outcomes))
+            chance = sum(results.chance[k] for k in outcomes)
+            share = "none readable" if np.isnan(mean) else interval(mean, low, high, ".0%")
+            rows.append(
+                {
+                    "experiment": f"`{results.name}`",
+                    "of the readable samples": name,
+                    "share": share,
+                    "chance": f"{chance:.0%}",
+                    "which is": _beside(chance, low, high),
+                }
+            )
+    return table(rows)
+
+
+def endings(experiments: Iterable[Results]) -> Markdown:
+    """The share of each outcome at the end of training: mean over the seeds, and their range."""
+    rows = []
+    for results in experiments:
+        rows.append({"experiment": f"`{results.name}`"} | outcome_cells(results.counts[:, -1]))
+    return table(rows)
+
+
+def settings(experiments: Iterable[Results]) -> Markdown:
+    """What the paper leaves open, and all else that decides a run, one experiment a row."""
+    rows = []
+    for results in experiments:
+        e = results.experiment
+        training, sampling, schedule = e.training, e.sampling, e.schedule
+        rows.append(
+            {
+                "experiment": f"`{e.name}`",
+                "tier": e.tier,
+                "parameters": f"{results.parameters:,}",
+                "minutes": f"{results.records[0].origin['seconds'] / 60:.0f}",
+                "training strings": f"{e.n_train:,}, {e.rendering}",
+                "output read as, loss on": f"{e.reads}, {e.target}",
+                "steps × batch": f"{training.steps:,} × {training.batch}",
+                "rate": f"{training.rate:g}, {training.decay}",
+                "average": training.ema or "none",
+                "β, T": f"{schedule.kind}, {schedule.steps:,}",
+                "samples": f"{sampling.samples} in {sampling.steps} steps, η = {sampling.eta:g}, "
+                f"clamp {sampling.clamp}",
+            }
+        )
+    return table(rows)
+
+
+def outcome_cells(counts: np.ndarray) -> dict[str, str]:
+    """Outcome -> its share, mean over the seeds and range: a part of a row, of int [S, 4]."""
+    shares = Outcomes(counts).proportions
+    return {name: spread(shares[:, k], ".0%") for k, name in enumerate(OUTCOMES)}
+
+
+def _beside(level: float, low: float, high: float) -> str:
+    """Where an interval lies beside the chance level; nothing for one that is NaN."""
+    if np.isnan(low):
+        return ""
+    if low <= level <= high:
+        return "at chance"
+    return "below chance" if high < level else "above chance"

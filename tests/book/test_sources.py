@@ -1,0 +1,70 @@
+"""The chapters' sources hold story, calls and plots: no functions, no long cells or lines, no typed tables."""
+
+import ast
+import re
+
+import jupytext
+import pytest
+
+from localbias.book import chapters
+
+SOURCES = chapters.sources()
+LINES = 15  # of a code cell, its options and blank lines aside; about
+WIDTH = 100
+
+every_chapter = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+
+
+def code_cells(source):
+    cells = jupytext.read(source, fmt="py:percent").cells
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+@every_chapter
+def test_no_function_is_defined(source):
+    for cell in code_cells(source):
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef), (
+                node.name
+            )
+
+
+@every_chapter
+def test_no_line_is_long(source):
+    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+        assert len(line) <= WIDTH, f"line {number} has {len(line)} characters"
+
+
+@every_chapter
+def test_no_cell_is_long(source):
+    for place, cell in enumerate(code_cells(source)):
+        lines = [
+            line for line in cell.source.splitlines() if line.strip() and not line.startswith("#|")
+        ]
+        imports = place == 1  # with the parameters' check and the chapter's own short names
+        assert len(lines) <= (2 * LINES if imports else LINES + 3), cell.source
+
+
+@every_chapter
+def test_no_table_is_typed_in_code(source):
+    for cell in code_cells(source):
+        assert not re.search(r"\|\s*-{3,}\s*\|", cell.source), cell.source
+
+
+@every_chapter
+def test_readers_are_shown_no_check(source):
+    """What is checked is an assert in a cell that the page does not show; "…: True" tells a reader nothing."""
+    nb = jupytext.reads(chapters.notebook(source).read_text(encoding="utf-8"), fmt="ipynb")
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            assert not re.search(r": (True|False)\b", output.get("text", "")), output["text"]
+
+
+@every_chapter
+def test_every_figure_has_a_name_a_caption_and_an_alternative_text(source):
+    for cell in code_cells(source):
+        options = chapters.cell_options(cell.source)
+        if "plt.show()" in cell.source:
+            assert options.keys() == set(chapters.OPTIONS), cell.source
+        elif "figures.slider(" in cell.source:
+            assert options.keys() == {"label"}, cell.source
