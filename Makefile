@@ -9,11 +9,12 @@ PACKAGES := $(VENDOR)/node_modules
 SCRIPTS := $(VENDOR)/static
 HTML_MANAGER := @jupyter-widgets/html-manager/dist
 
-.PHONY: help environment scripts book lint test lock clean
+.PHONY: help environment scripts book lint test coverage lock clean
 
 help:
 	@echo "make book   set up .venv, run the stale chapters, build the site (book/_build/html/index.html)"
 	@echo "make test   set up .venv, run the tests and execute the committed chapters again"
+	@echo "make coverage  the same, and the share of src's lines that it runs"
 	@echo "make lint   set up .venv, hold the code to its style, its types and the floors of the house"
 	@echo "make lock   resolve constraints.txt anew from pyproject.toml"
 	@echo "make clean  remove the site and what was fetched for it"
@@ -42,6 +43,13 @@ book: $(INSTALLED) scripts
 # A worker a core; the tests of a file, and the cells of a chapter, stay on one worker. PYTEST adds options.
 test: $(INSTALLED) scripts
 	$(BIN)/python -m pytest --nbval -n logical --dist loadfile $(PYTEST)
+
+# Every process that imports localbias is measured: workers, the commands that tests start, the chapters' kernels.
+coverage: export COVERAGE_PROCESS_START = $(CURDIR)/pyproject.toml
+coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
+coverage: test
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
