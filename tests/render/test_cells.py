@@ -5,13 +5,27 @@ import torch
 
 from localbias import assets, grammar, render
 from localbias.grammar import Lexicon, Parity, QuarterSum
-from localbias.render import Cells, Characters, Digits, Glyphs, Lines, Scalars, Words, fit, line
+from localbias.render import (
+    Blocks,
+    Cells,
+    Characters,
+    Digits,
+    Glyphs,
+    Lines,
+    Scalars,
+    Vectors,
+    Words,
+    fit,
+    line,
+)
 from localbias.render.fonts import draw, extent, ink
 
 SOME_WORDS = ("I", "it's", "jumpy", "quiz", "TV")
 
 RENDERERS = {
     "scalars": lambda: Scalars(5),
+    "vectors": lambda: Vectors(3, width=4, symbols=3),
+    "blocks": lambda: Blocks((2, 4)),
     "glyphs": lambda: Glyphs((2, 4), (16, 64)),
     "square glyphs": lambda: Glyphs((4, 4), (64, 64)),
     "digits": lambda: Digits(28, exemplars=3),
@@ -190,7 +204,7 @@ def test_make_builds_by_name():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: render.make("sounds"), "sounds.*scalars, glyphs, digits"),
+        (lambda: render.make("sounds"), "sounds.*scalars, vectors, blocks, glyphs"),
         (lambda: render.make("digits", colour=True), "colour"),
         (lambda: Glyphs((3, 3), (64, 64)), r"\(64, 64\).*\(3, 3\)"),
         (lambda: Glyphs((0, 4), (64, 64)), r"\(0, 4\)"),
@@ -346,3 +360,30 @@ def test_a_character_is_cut_into_quarters_and_put_together():
         assert torch.equal(
             renderer.pool[i::4, 0], pictures[:, row : row + 16, column : column + 16]
         )
+
+
+def test_blocks_are_plain_and_vectors_are_the_same_for_everyone():
+    signal = Blocks((1, 2), side=3)(torch.tensor([[0, 1]]))[0, 0]
+    assert torch.equal(signal, torch.tensor([[1.0] * 3 + [-1.0] * 3] * 3))
+    vectors = Vectors(2, width=5)
+    assert torch.equal(vectors.pool, Vectors(7, width=5).pool)
+    shown = vectors(torch.tensor([[1, 0]]))[0]
+    assert torch.equal(shown, torch.cat([vectors.pool[1].flatten(), vectors.pool[0].flatten()]))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Blocks((1, 2), side=0), "side=0; allowed: 1 pixel or more"),
+        (lambda: Vectors(2, width=0), "width=0, symbols=2; allowed: 1"),
+        (lambda: Words((1, 5), (12, 40), longest=0), "longest=0; allowed: from 1"),
+    ],
+)
+def test_cells_out_of_range(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_letters_of_the_shorter_words_alone():
+    words = Words((1, 5), (12, 40), longest=5)
+    assert words.symbols == len(Lexicon(longest=5).alphabet) < len(Lexicon().alphabet)

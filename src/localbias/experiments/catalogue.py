@@ -6,6 +6,16 @@ from typing import Any
 from localbias.diffusion import Schedule
 from localbias.experiments import engine
 from localbias.experiments.configuration import TIERS, Experiment
+from localbias.experiments.headline import (
+    dyck_row,
+    parity_blocks,
+    parity_glyphs,
+    parity_vectors,
+    quarter_dit,
+    quarter_unet,
+    short_words,
+    some_characters,
+)
 from localbias.experiments.recipes import (
     NETWORKS,
     MeasuredAt,
@@ -156,9 +166,41 @@ TEXT: dict[str, Recipe] = {
     "characters-unet-1000": characters("unet", 1000),
 }
 
-EXPERIMENTS: dict[str, Recipe] = SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT
+# The paper's headline figures, each by its own kind of network, followed for up to hours.
+HEADLINE: dict[str, Recipe] = {
+    # Figs 4 and 5: a token a digit, at more and more training tuples
+    "quarter-token-dit-20": quarter_dit(20, 8000),
+    "quarter-token-dit-35": quarter_dit(35, 11_000),
+    "quarter-token-dit-50": quarter_dit(50, 16_000, keep=(1000, 16_000), ancestral=True),
+    "quarter-token-dit-100": quarter_dit(100, 32_000),
+    "quarter-token-dit-150": quarter_dit(150, 45_000, ancestral=True),
+    "quarter-token-dit-200": quarter_dit(200, 64_000),
+    "quarter-token-dit-470": quarter_dit(470, 90_000, keep=(1400, 90_000), ancestral=True),
+    # as in the published code, and as far apart as four tokens a digit would have them
+    "quarter-token-dit-50-spacing-1": quarter_dit(50, 16_000, spacing=1.0),
+    "quarter-token-dit-50-spacing-4": quarter_dit(50, 16_000, spacing=4.0),
+    # as A.5 has it: another handwriting at every exposure
+    "quarter-token-dit-150-fresh": quarter_dit(150, 45_000, exemplars=100),
+    "quarter-x0-unet-470": quarter_unet(470, 32_000, keep=(1400, 32_000)),
+    # Fig 3
+    "parity-8-unet-blocks": parity_blocks(8, 64, 6000, "parity", keep=(350, 2800, 6000)),
+    "parity-16-unet-blocks": parity_blocks(16, 1638, 6000, "parity of 16"),
+    "parity-8-unet-small-glyphs": parity_glyphs(45_000),
+    "parity-8-mlp-vectors": parity_vectors(32_000),
+    # Figs 16 and 17
+    "dyck-8-unet": dyck_row(8, 14, 8000, keep=(60, 8000), ancestral=True),
+    "dyck-12-unet": dyck_row(12, 66, 8000, keep=(90, 8000), ancestral=True),
+    "dyck-16-unet-row": dyck_row(16, 715, 11_000, keep=(90, 11_000)),
+    # Figs 7, 20 and 21
+    "short-words-unet-30": short_words(30, 11_000, keep=(1000, 11_000), ancestral=True),
+    "characters-unet-50": some_characters(50, 8000, keep=(1000, 8000)),
+}
+
+EXPERIMENTS: dict[str, Recipe] = SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT | HEADLINE
 # Of which the paper has no counterpart, and so no tier.
-OURS = frozenset(OTHERWISE | VARIANTS | STRESS) | {name for name in TEXT if "dit" in name}
+OURS = frozenset(OTHERWISE | VARIANTS | STRESS | HEADLINE) | {
+    name for name in TEXT if "dit" in name
+}
 
 
 def make(name: str, tier: str = "laptop", seed: int = 0, **changes: Any) -> Experiment:

@@ -20,14 +20,17 @@ class Lexicon(Grammar):
         whole: whether each word is a single symbol, for where its letters have no places of their
             own.
         cells: letters and blanks in a string; None: as many as the longest word has letters.
+        longest: letters of the longest words that are taken of the list; None for all.
 
     Raises:
-        ValueError: for words that are none, and cells that cannot hold them.
+        ValueError: for words that are none, cells that cannot hold them, and a bound that no word
+            keeps.
     """
 
     words: str | tuple[str, ...] = "english"
     whole: bool = False
     cells: int | None = None
+    longest: int | None = None
 
     def __post_init__(self):
         if self.words != "english":
@@ -41,15 +44,23 @@ class Lexicon(Grammar):
                 f"{UNREADABLE!r}",
             )
             object.__setattr__(self, "words", words)
-        longest = max(map(len, self.entries))
-        enough = self.cells is None or (not self.whole and self.cells >= longest)
-        allowed = f"from {longest}, the longest word's, and None for whole words"
+        shortest = min(map(len, self._listed))
+        kept = self.longest is None or self.longest >= shortest
+        require(self, "longest", kept, f"from {shortest}, the shortest word's letters, or None")
+        most = max(map(len, self.entries))
+        enough = self.cells is None or (not self.whole and self.cells >= most)
+        allowed = f"from {most}, the longest word's, and None for whole words"
         require(self, "cells", enough, allowed)
 
     @cached_property
     def entries(self) -> tuple[str, ...]:
         """The words in alphabetical order."""
-        return tuple(sorted(assets.words() if self.words == "english" else self.words))
+        most = self.longest
+        return tuple(sorted(w for w in self._listed if most is None or len(w) <= most))
+
+    @property
+    def _listed(self) -> tuple[str, ...]:
+        return assets.words() if self.words == "english" else tuple(self.words)
 
     @cached_property
     def alphabet(self) -> tuple[str, ...]:

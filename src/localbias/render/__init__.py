@@ -5,18 +5,10 @@ noise. What shows each symbol in a cell of its own, out of a pool of exemplars, 
 """
 
 from localbias.registry import Registry
-from localbias.render.cells import (
-    Cells,
-    Characters,
-    Digits,
-    Glyphs,
-    Lines,
-    Pictures,
-    Scalars,
-    Words,
-    fit,
-    line,
-)
+from localbias.render.cells import Blocks, Cells, Scalars, Vectors
+from localbias.render.digits import Digits, fit
+from localbias.render.glyphs import Glyphs, Words
+from localbias.render.pictures import Characters, Lines, Pictures, line
 from localbias.render.pixels import from_pixels, to_pixels
 from localbias.render.renderer import Renderer
 
@@ -24,6 +16,8 @@ RENDERERS: Registry[Renderer] = Registry(
     "renderer",
     {
         "scalars": Scalars,
+        "vectors": Vectors,
+        "blocks": Blocks,
         "glyphs": Glyphs,
         "digits": Digits,
         "words": Words,
@@ -36,6 +30,7 @@ register = RENDERERS.register
 
 __all__ = [
     "RENDERERS",
+    "Blocks",
     "Cells",
     "Characters",
     "Digits",
@@ -44,6 +39,7 @@ __all__ = [
     "Pictures",
     "Renderer",
     "Scalars",
+    "Vectors",
     "Words",
     "fit",
     "from_pixels",

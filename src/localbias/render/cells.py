@@ -4,16 +4,13 @@ They all are a grid of equal cells and a pool of exemplars for each symbol, so t
 and the readers treat all of them alike.
 """
 
-from collections.abc import Callable
 from math import prod
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from localbias import assets, grammar
-from localbias.render.fonts import draw, extent, filling
 from localbias.render.renderer import Renderer
+from localbias.seeds import random_generator
 
 
 class Cells(Renderer):
@@ -116,210 +113,49 @@ class Scalars(Cells):
         super().__init__(torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1), (1, length), (length,))
 
 
-class Glyphs(Cells):
-    """Characters of a font, one a cell: background −1, ink +1, edges between.
+class Blocks(Cells):
+    """Plain squares, one a cell: symbol 0 is +1 in every pixel, symbol 1 is −1.
 
-    The paper has parentheses in images of 64×64 pixels (§4.1).
-
-    Args:
-        grid: (rows, columns) of cells.
-        image: (height, width) in pixels, a multiple of the grid.
-        alphabet: distinct characters of DejaVu Sans Mono, one a symbol.
-
-    Raises:
-        ValueError: for an alphabet that is none, cells below 8×4 pixels, and an image that is no
-            multiple of the grid.
-    """
-
-    def __init__(
-        self, grid: tuple[int, int], image: tuple[int, int], alphabet: tuple[str, ...] = ("(", ")")
-    ):
-        if len(set(alphabet)) < len(alphabet) or any(len(character) != 1 for character in alphabet):
-            raise ValueError(f"alphabet={alphabet!r}; allowed: distinct single characters")
-        cell = _cell(grid, image, (8, 4))  # in lower cells "(" and ")" look alike
-        pool = torch.stack([filling(character, *cell) for character in alphabet])
-        super().__init__(pool[:, None], grid)
-
-
-class Digits(Cells):
-    """MNIST digits in the four quarters of an image: Quarter-MNIST (§4.1). Never flipped.
-
-    Args:
-        size: pixels a side, even: 64 as in the paper, 28 for laptops. A quarter of at least 28
-            pixels shows the digit at its own size with a margin, a smaller one averaged down.
-        exemplars: images a digit, the first of the set.
-        source: "embedded" (10,000 digits, in the package) or "full" (all of MNIST, downloaded
-            through torchvision).
-
-    Raises:
-        ValueError: for an odd size or one below 16, for more exemplars than there are, and for
-            another source.
-    """
-
-    def __init__(self, size: int = 64, exemplars: int = 1, source: str = "embedded"):
-        _check_size(size)
-        sources: dict[str, Callable[[], Tensor]] = {
-            "embedded": assets.digits,
-            "full": assets.full_digits,
-        }
-        if source not in sources:
-            raise ValueError(f"source={source!r}; allowed: {', '.join(sources)}")
-        images = sources[source]()
-        if not 1 <= exemplars <= images.shape[1]:
-            raise ValueError(
-                f"exemplars={exemplars}; {source!r} has 1 to {images.shape[1]} a digit"
-            )
-        super().__init__(fit(images[:, :exemplars], size // 2), (2, 2))
-
-
-class Words(Cells):
-    """Letters of a fixed-pitch font, one a cell, of one size and on one baseline (§6).
-
-    The letters keep off their cell's edges, so that no cell shows a part of its neighbour.
+    Pictures with nothing to draw, so what a network learns of them is how cells depend on each
+    other (A.5 has the parity of two-pixel images).
 
     Args:
         grid: (rows, columns) of cells.
-        image: (height, width) in pixels, a multiple of the grid.
-        words: the list whose letters are shown, as `grammar.Lexicon` takes it.
+        side: pixels a side of a cell.
 
     Raises:
-        ValueError: for cells below 10×6 pixels, an image that is no multiple of the grid, and
-            words that are none.
+        ValueError: for a side below 1.
     """
 
-    def __init__(
-        self,
-        grid: tuple[int, int],
-        image: tuple[int, int],
-        words: str | tuple[str, ...] = "english",
-    ):
-        height, width = _cell(grid, image, (10, 6))
-        letters = grammar.Lexicon(words).alphabet
-        inked = tuple(letter for letter in letters if letter != " ")
-        size, at = _placed(inked, "mono", height, width, rim=2)
-        pool = torch.stack([draw(letter, "mono", size, at, height, width) for letter in letters])
-        super().__init__(pool[:, None], grid)
+    def __init__(self, grid: tuple[int, int], side: int = 2):
+        if side < 1:
+            raise ValueError(f"side={side}; allowed: 1 pixel or more")
+        pool = torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1).expand(2, 1, side, side)
+        super().__init__(pool.contiguous(), grid)
 
 
-class Pictures(Cells):
-    """Whole pictures, each a string of its own cells.
-
-    Attributes:
-        strings: int [n, L], the strings that make a picture; a cell's symbol has no other meaning.
+class Vectors(Cells):
+    """Embedding vectors (A.5): each symbol is a fixed vector, a signal their concatenation.
 
     Args:
-        pool: float32 [K, h, w] in [-1, 1], the cells, one a symbol.
-        grid: (rows, columns).
-        strings: as above.
-    """
-
-    def __init__(self, pool: Tensor, grid: tuple[int, int], strings: Tensor):
-        super().__init__(pool[:, None], grid)
-        self.strings = strings
-
-
-class Lines(Pictures):
-    """Words in a proportional font, each a picture and a single symbol.
-
-    They are the strings of `grammar.Lexicon` with whole=True.
-
-    Args:
-        image: (height, width) in pixels.
-        words: as `grammar.Lexicon` takes it.
+        length: symbols in a string, L.
+        width: numbers in a vector, drawn once, uniform in [−1, 1], for everyone the same.
+        symbols: how many there are.
 
     Raises:
-        ValueError: for an image below 10×20 pixels, and words that are none.
+        ValueError: for a width or number of symbols below 1.
     """
 
-    def __init__(self, image: tuple[int, int], words: str | tuple[str, ...] = "english"):
-        height, width = _cell((1, 1), image, (10, 20))
-        entries = grammar.Lexicon(words, whole=True).alphabet
-        pool = torch.stack([line(word, height, width, entries) for word in entries])
-        super().__init__(pool, (1, 1), torch.arange(len(entries))[:, None])
+    def __init__(self, length: int, width: int = 16, symbols: int = 2):
+        if width < 1 or symbols < 1:
+            raise ValueError(f"width={width}, symbols={symbols}; allowed: 1 or more of each")
+        vectors = 2 * torch.rand(symbols, width, generator=random_generator("vectors", width)) - 1
+        super().__init__(vectors[:, None, None], (1, length), (length * width,))
 
 
-class Characters(Pictures):
-    """Chinese characters in a Kai face, each cut into four quarters (`grammar.Characters`, §6).
-
-    Args:
-        count: how many, the most frequent ones.
-        size: pixels a side, even.
-
-    Raises:
-        ValueError: for a count that there is not, an odd size, and one below 16.
-    """
-
-    def __init__(self, count: int, size: int = 64):
-        _check_size(size)
-        em = size * 0.9
-        at = size / 2, size / 2 + em * 0.38  # the em square is centred
-        characters = assets.characters()[: grammar.Characters(count).count]
-        whole = torch.stack([draw(one, "kai", em, at, size, size) for one in characters])
-        quarters = whole.unflatten(1, (2, -1)).unflatten(3, (2, -1)).transpose(2, 3).flatten(0, 2)
-        super().__init__(quarters, (2, 2), torch.arange(len(quarters)).reshape(-1, 4))
-
-
-def line(word: str, height: int, width: int, among: tuple[str, ...]) -> Tensor:
-    """A word in DejaVu Sans, centred.
-
-    Args:
-        word: to draw.
-        height: of the picture, in pixels.
-        width: of the picture.
-        among: words that are drawn at one size, the largest at which all of them fit.
-
-    Returns:
-        float32 [height, width] in [-1, 1].
-    """
-    size, at = _placed(tuple(among), "sans", height, width, rim=3)
-    return draw(word, "sans", size, at, height, width)
-
-
-def fit(images: Tensor, side: int) -> Tensor:
-    """Digits as signals of another size: padded to a larger one, averaged down to a smaller one.
-
-    Args:
-        images: uint8 or float [..., 28, 28], from 0 to 255.
-        side: pixels of the signals.
-
-    Returns:
-        float32 [..., side, side] in [-1, 1].
-    """
-    signals = images.float() / 127.5 - 1
-    if side >= 28:
-        before = (side - 28) // 2
-        return functional.pad(signals, (before, side - 28 - before) * 2, value=-1.0)
-    averaged = functional.adaptive_avg_pool2d(signals.reshape(-1, 28, 28), side)
-    return averaged.reshape(*images.shape[:-2], side, side)
-
-
-def _placed(
-    texts: tuple[str, ...], face: str, height: int, width: int, rim: int
-) -> tuple[float, tuple[float, float]]:
-    """The size at which all texts fit into a cell less `rim` pixels, and where they are drawn.
-
-    Args:
-        texts: drawn at one size, with one baseline.
-        face: of the font.
-        height: of the cell, in pixels.
-        width: of the cell.
-        rim: pixels that stay free in all, each way.
-
-    Returns:
-        Pixels to the em; and (x, y) of the middle of the advance, on the baseline.
-    """
-    left, top, right, bottom = extent(texts, face)
-    size = min((height - rim) / (bottom - top), (width - rim) / (2 * max(-left, right)))
-    return size, (width / 2, height / 2 - size * (top + bottom) / 2)
-
-
-def _check_size(size: int) -> None:
-    """ValueError unless an image of that many pixels a side has quarters of at least 8."""
-    if size % 2 or size < 16:
-        raise ValueError(f"size={size}; allowed: an even number of at least 16")
-
-
-def _cell(grid: tuple[int, int], image: tuple[int, int], least: tuple[int, int]) -> tuple[int, int]:
+def cell_size(
+    grid: tuple[int, int], image: tuple[int, int], least: tuple[int, int]
+) -> tuple[int, int]:
     """Height and width of a cell.
 
     Raises:
@@ -333,3 +169,9 @@ def _cell(grid: tuple[int, int], image: tuple[int, int], least: tuple[int, int])
             f"cells of {cell[0]}×{cell[1]} pixels; allowed: at least {least[0]}×{least[1]}"
         )
     return cell
+
+
+def check_size(size: int) -> None:
+    """ValueError unless an image of that many pixels a side has quarters of at least 8."""
+    if size % 2 or size < 16:
+        raise ValueError(f"size={size}; allowed: an even number of at least 16")

@@ -60,6 +60,26 @@ def extent(texts: tuple[str, ...], name: str) -> tuple[float, float, float, floa
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
+def placed(
+    texts: tuple[str, ...], face: str, height: int, width: int, rim: int
+) -> tuple[float, tuple[float, float]]:
+    """The size at which all texts fit into a cell less `rim` pixels, and where they are drawn.
+
+    Args:
+        texts: drawn at one size, with one baseline.
+        face: of the font.
+        height: of the cell, in pixels.
+        width: of the cell.
+        rim: pixels that stay free in all, each way.
+
+    Returns:
+        Pixels to the em; and (x, y) of the middle of the advance, on the baseline.
+    """
+    left, top, right, bottom = extent(texts, face)
+    size = min((height - rim) / (bottom - top), (width - rim) / (2 * max(-left, right)))
+    return size, (width / 2, height / 2 - size * (top + bottom) / 2)
+
+
 def draw(
     text: str, name: str, size: float, at: tuple[float, float], height: int, width: int
 ) -> Tensor:
