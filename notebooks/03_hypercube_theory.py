@@ -49,7 +49,7 @@ from localbias.book.tables import table
 from localbias.book.tables import theory as tables
 from localbias.experiments import TIERS
 from localbias.theory import counterexample, directions, growth, laws, locality, slices
-from localbias.theory import target, trace
+from localbias.theory import stored, target, trace
 from localbias.theory.flow import Flow, flow, onto_axis
 from localbias.training import use_threads
 
@@ -617,9 +617,9 @@ tables.stair_times(by_scale)
 #| fig-alt: >-
 #|   The time to leave M against d on a logarithmic axis: it grows about exponentially
 long = replace(base, steps=200 if quick else 100_000)
-stored = Path(tempfile.mkdtemp()) if quick else trace.FLOWS_FOLDER
+folder = Path(tempfile.mkdtemp()) if quick else stored.FLOWS_FOLDER
 escapes = {
-    d: [trace.run(replace(long, d=d, seed=s), folder=stored) for s in seeds[: 1 if d == 16 else 3]]
+    d: [stored.run(replace(long, d=d, seed=s), folder=folder) for s in seeds[: 1 if d == 16 else 3]]
     for d in ((3, 4) if quick else (3, 4, 5, 6, 7, 8, 16))
 }
 times = {d: [trace.stairs(run).left for run in of_seeds] for d, of_seeds in escapes.items()}

@@ -42,7 +42,7 @@ from localbias.book.tables import text as tables
 from localbias.experiments import TIERS, catalogue, texts
 from localbias.reading import tesseract
 from localbias.reading.words import KINDS
-from localbias.theory import trace
+from localbias.theory import stored, trace
 from localbias.training import use_threads
 
 parameters(globals(), tier=TIERS, device=("auto", "cpu", "cuda"), seed=range(2**31))
@@ -373,9 +373,9 @@ plt.show()
 
 # %% tags=["hide-input"]
 flows = {d: [] for d in (3, 4, 5, 6, 8)}
-for (d, _), config in trace.FLOWS.items():
+for (d, _), config in stored.FLOWS.items():
     if d in flows:
-        flows[d].append(trace.stairs(trace.run(config)).left)
+        flows[d].append(trace.stairs(stored.run(config)).left)
 tables.escapes_by_order(order_escapes, flows)
 
 # %% tags=["hide-input"]

@@ -17,12 +17,16 @@ SMOKE = catalogue.make(NAME, "smoke")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Where the command's records now go by default."""
-    folder = tmp_path / "records"
-    monkeypatch.setattr(engine.run, "__defaults__", ("auto", None, folder, tmp_path / "runs"))
-    monkeypatch.setattr(engine.find, "__defaults__", (folder,))
-    monkeypatch.setattr(store.all_records, "__defaults__", ("*", folder))
-    return folder
+    """Where the command's records of the smoke tier now go; those of the others lie beside."""
+    monkeypatch.setattr(engine, "SMOKE_RECORDS", tmp_path / "smoke")
+    monkeypatch.setattr(engine, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(engine.run, "__defaults__", ("auto", None, None, tmp_path / "runs"))
+    return tmp_path / "smoke"
+
+
+def files_of(folder):
+    """The files in a folder, by name; its locks apart."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.fixture
@@ -57,8 +61,10 @@ def test_run_stores_records_and_prints_their_hash(call, folder):
     code, text = call("run", NAME, "--tier", "smoke", "--device", "cpu")
     found = engine.find(SMOKE)
     assert code == 0 and found.path.parent == folder
-    assert text == f"{SMOKE.stem}.json  arrays {found.origin['arrays_sha256'][:16]}\n"
-    assert call("run", NAME, "--tier", "smoke", "--device", "cpu") == (0, text)
+    line = f"{SMOKE.stem}.json  arrays {found.origin['arrays_sha256'][:16]}  "
+    assert re.fullmatch(re.escape(line) + r"\d+ s\n", text)
+    again = call("run", NAME, "--tier", "smoke", "--device", "cpu")
+    assert again == (0, f"{line}already recorded\n")
 
 
 def test_a_pattern_runs_what_it_matches_in_that_tier(call, monkeypatch):
@@ -83,7 +89,7 @@ def test_a_pattern_runs_what_it_matches_in_that_tier(call, monkeypatch):
 
 
 class Stored:
-    path, origin = store.RECORDS / "some.json", {"arrays_sha256": "0" * 64}
+    path, origin, seconds = store.RECORDS / "some.json", {"arrays_sha256": "0" * 64}, 1.0
 
 
 @pytest.mark.parametrize("command", ["run", "verify"])
@@ -123,7 +129,7 @@ def test_an_error_is_one_line_without_a_traceback():
 
 def test_verify_trains_again_and_finds_the_same_arrays(call, folder, monkeypatch):
     call("run", NAME, "--tier", "smoke", "--device", "cpu")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = files_of(folder)
     steps, real = [], engine.train
 
     def counted(*arguments):
@@ -137,7 +143,7 @@ def test_verify_trains_again_and_finds_the_same_arrays(call, folder, monkeypatch
         f"{SMOKE.stem}: the same arrays, bit for bit\n",
     )
     assert len(steps) >= SMOKE.training.steps
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert files_of(folder) == before
 
 
 def test_verify_trains_the_weights_again_too(call, folder, monkeypatch):
@@ -148,20 +154,19 @@ def test_verify_trains_the_weights_again_too(call, folder, monkeypatch):
         0,
         f"{kept.stem}: the same arrays, bit for bit\n",
     )
-    engine.find(kept).path.with_suffix(".safetensors").write_bytes(b"torn")
-    assert "safetensors is damaged" in str(
-        call("verify", NAME, "--tier", "smoke", "--device", "cpu")[0]
-    )
+    engine.find(kept).weights.write_bytes(b"torn")
+    code, text = call("verify", NAME, "--tier", "smoke", "--device", "cpu")
+    assert code == cli.DAMAGED and "safetensors is damaged" in text
 
 
-def test_verify_finds_a_record_with_other_outcomes(call, folder):
+def test_verify_finds_a_record_with_other_numbers(call, folder):
     call("run", NAME, "--tier", "smoke", "--device", "cpu")
     found = engine.find(SMOKE)
-    counts = np.array([[0, 0, 0, 16]] * 2)  # an untrained network extrapolates hardly ever
-    store.save(SMOKE.stem, found.origin, found.arrays | {"counts": counts}, None, folder)
+    forged = found.arrays | {"ldr": found.arrays["ldr"] / 2}
+    store.save(SMOKE.stem, found.origin, forged, None, folder)
     assert call("verify", NAME, "--tier", "smoke", "--device", "cpu") == (
-        1,
-        f"{SMOKE.stem}: other outcomes at steps [10, 20]\n",
+        cli.DIFFERS,
+        f"{SMOKE.stem}: ldr differs\n",
     )
 
 
@@ -169,16 +174,53 @@ def test_verify_names_a_record_whose_arrays_were_changed(call):
     call("run", NAME, "--tier", "smoke", "--device", "cpu")
     found = engine.find(SMOKE)
     np.savez(found.path.with_suffix(".npz"), **found.arrays | {"loss": found.arrays["loss"] / 2})
-    code, _ = call("verify", NAME, "--tier", "smoke", "--device", "cpu")
-    assert re.match(f"localbias: record .*{SMOKE.stem}.npz is damaged: its hash", str(code))
+    code, text = call("verify", NAME, "--tier", "smoke", "--device", "cpu")
+    assert code == cli.DAMAGED
+    assert re.match(f"{SMOKE.stem}: record .*{SMOKE.stem}.npz is damaged: its hash", text)
+    refused, _ = call("run", NAME, "--tier", "smoke", "--device", "cpu")
+    assert re.match(f"localbias: record .*{SMOKE.stem}.npz is damaged: its hash", str(refused))
 
 
 def test_verify_without_a_record(call, folder):
     assert call("verify", NAME, "--tier", "smoke", "--device", "cpu") == (
-        1,
+        cli.MISSING,
         f"{SMOKE.stem}: no record to compare with\n",
     )
     assert not folder.exists()
+
+
+def test_list_tells_odd_files_and_goes_on(call, folder, capsys):
+    call("run", NAME, "--tier", "smoke")
+    (folder / "settings.json").write_text("{}")
+    sys.argv = ["localbias", "list"]
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = capsys.readouterr()
+    assert end.value.code == cli.DAMAGED and f"{NAME} " in told.out
+    assert "settings.json is damaged: it is no record" in told.err and told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (OSError(28, "No space left on device"), "localbias: [Errno 28] No space left on device"),
+        (MemoryError(), "localbias: out of memory (MemoryError)"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory:\n you tried"),
+            "localbias: out of memory (DefaultCPUAllocator: can't allocate memory: you tried)",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_one_line(call, monkeypatch, error, message):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(engine, "run", fail)
+    assert call("run", NAME, "--tier", "smoke")[0] == message
+
+
+def test_migrate_says_how_many(call, tmp_path):
+    assert call("migrate", tmp_path) == (0, "0 records were brought to the present schema\n")
 
 
 def test_notebooks_passes_on_which_are_meant(call, monkeypatch):

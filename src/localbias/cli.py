@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+DIFFERS, DAMAGED, MISSING = 1, 3, 4  # statuses; 2 is typer's own, for a wrong option
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Names = Annotated[list[str], typer.Argument(help="Names or patterns, such as 'quarter-*'.")]
@@ -21,20 +22,29 @@ Threads = Annotated[
 @app.command("list")
 def list_experiments() -> None:
     """Every experiment, its tiers, and the seeds recorded in each."""
-    from localbias.experiments import catalogue
+    from localbias.experiments import catalogue, engine
     from localbias.store import all_records
 
     recorded: dict[tuple[str, str], list[int]] = {}
-    for found in all_records():
-        experiment = found.experiment
-        recorded.setdefault((experiment["name"], experiment["tier"]), []).append(experiment["seed"])
+    odd: list[str] = []
+    for folder in {engine.records_of(tier) for tier in ("smoke", "laptop")}:
+        for found in all_records(folder=folder, odd=odd.append):
+            experiment = found.experiment
+            made = recorded.setdefault((experiment["name"], experiment["tier"]), [])
+            made.append(experiment["seed"])
     width = max(map(len, catalogue.EXPERIMENTS))
     for name in catalogue.EXPERIMENTS:
-        tiers = []
-        for tier in catalogue.tiers(name):
-            seeds = sorted(recorded.get((name, tier), []))
-            tiers.append(f"{tier}: seeds {', '.join(map(str, seeds))}" if seeds else tier)
-        typer.echo(f"{name:{width}}  {' | '.join(tiers)}")
+        parts = [
+            f"{tier}: seeds {', '.join(map(str, sorted(recorded[name, tier])))}"
+            if (name, tier) in recorded
+            else tier
+            for tier in catalogue.tiers(name)
+        ]
+        typer.echo(f"{name:<{width}}  {' | '.join(parts)}")
+    for sentence in odd:
+        typer.echo(f"localbias: {sentence}", err=True)
+    if odd:
+        raise typer.Exit(DAMAGED)
 
 
 @app.command("run")
@@ -50,10 +60,12 @@ def run_experiments(
     from localbias.training import use_threads
 
     use_threads(threads)
-    for name in _chosen(names, tier):
-        for one in seed:
-            found = catalogue.run(name, tier, one, device)
-            typer.echo(f"{found.path.name}  arrays {found.origin['arrays_sha256'][:16]}")
+    chosen = [(name, one) for name in _chosen(names, tier) for one in seed]
+    there = {(name, one): bool(catalogue.found(name, tier, [one])) for name, one in chosen}
+    for name, one in chosen:
+        found = catalogue.run(name, tier, one, device)
+        how = "already recorded" if there[name, one] else f"{found.seconds:.0f} s"
+        typer.echo(f"{found.path.name}  arrays {found.origin['arrays_sha256'][:16]}  {how}")
 
 
 @app.command()
@@ -64,29 +76,55 @@ def verify(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Train again from nothing and compare with the records; status 1 where one differs."""
+    """Train again from nothing and compare every array with the records.
+
+    Status 1 where one differs, 3 where one is damaged, 4 where there is none to compare with.
+    """
     import tempfile
 
-    from localbias.experiments import catalogue, compare, find
+    from localbias.experiments import bit_for_bit, catalogue, differences, find
     from localbias.training import use_threads
 
     use_threads(threads)
-    differs = False
+    worst = 0
     for name in _chosen(names, tier):
         for one in seed:
             asked = catalogue.make(name, tier, one)
-            stored = find(asked)
+            try:
+                stored = find(asked)
+            except ValueError as error:
+                typer.echo(f"{asked.stem}: {error}")
+                worst = max(worst, DAMAGED)
+                continue
             if stored is None:
                 typer.echo(f"{asked.stem}: no record to compare with")
-                differs = True
+                worst = max(worst, MISSING)
                 continue
             with tempfile.TemporaryDirectory() as scratch:
                 folders = {"folder": Path(scratch) / "records", "runs": Path(scratch) / "runs"}
-                same, what = compare(stored, catalogue.run(name, tier, one, device, **folders))
-            typer.echo(f"{asked.stem}: {what}")
-            differs |= not same
-    if differs:
-        raise typer.Exit(1)
+                again = catalogue.run(name, tier, one, device, **folders)
+                apart = differences(stored, again)
+                same = "the same arrays, bit for bit"
+                if not bit_for_bit(stored, again):
+                    same = "other arrays, within the tolerances for another machine"
+            typer.echo(f"{asked.stem}: {'; '.join(apart) or same}")
+            worst = max(worst, DIFFERS if apart else 0)
+    if worst:
+        raise typer.Exit(worst)
+
+
+@app.command()
+def migrate(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Of the records; the project's without it.")
+    ] = None,
+) -> None:
+    """Bring records of an older schema to the present one; arrays and data are checked first."""
+    from localbias.experiments import migration
+    from localbias.store import RECORDS
+
+    changed = migration.migrate(folder or RECORDS)
+    typer.echo(f"{changed} records were brought to the present schema")
 
 
 @app.command()
@@ -158,8 +196,17 @@ def main() -> None:
     """The command. An error that names its cause is shown as one line, without a traceback."""
     try:
         app()
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
-        sys.exit(f"localbias: {error}")
+    except (ValueError, OSError, FloatingPointError) as error:
+        sys.exit(f"localbias: {_one_line(error)}")
+    except (MemoryError, RuntimeError) as error:  # torch's own errors of memory are RuntimeErrors
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        sys.exit(f"localbias: out of memory ({_one_line(error)})")
+
+
+def _one_line(error: BaseException) -> str:
+    """What an error says, in a line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

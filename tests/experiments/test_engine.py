@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from importlib import metadata
 
 import numpy as np
 import pytest
@@ -60,12 +59,17 @@ def elsewhere(tmp_path):
 
 
 def arrays_of(found):
-    return found.origin["arrays_sha256"], found.origin["weights_sha256"]
+    return found.origin["arrays_sha256"], found.weights and found.weights.read_bytes()
+
+
+def files_of(folder):
+    """The names of the files in a folder, its locks apart."""
+    return sorted(path.name for path in folder.glob("*") if path.name != ".locks")
 
 
 def test_a_run_is_stored(undisturbed, places):
     assert undisturbed.path == places["folder"] / f"{KEEPING.stem}.json"
-    assert not list(places["runs"].glob("*"))  # a finished run leaves no checkpoint
+    assert not files_of(places["runs"])  # a finished run leaves no checkpoint
     assert engine.find(KEEPING, places["folder"]) == undisturbed
 
     arrays, samples = undisturbed.arrays, KEEPING.sampling.samples
@@ -113,12 +117,10 @@ def test_an_origin_says_where_the_numbers_came_from(undisturbed):
         origin["chance"]
         == measure.chance(Setup(KEEPING).grammar, Setup(KEEPING).train_strings).tolist()
     )
-    assert origin["device"] == "cpu" and origin["threads"] == torch.get_num_threads()
-    assert (
-        origin["libraries"]["torch"] == torch.__version__
-        and origin["code"]
-        and origin["seconds"] >= 0
-    )
+    (process,) = origin["processes"]
+    assert process["device"] == "cpu" and process["threads"] == torch.get_num_threads()
+    assert process["libraries"]["torch"] == torch.__version__ and process["code"]
+    assert process["steps"] == [0, 20] and undisturbed.seconds == process["seconds"] >= 0
 
 
 def test_a_long_curve_is_averaged_over_equal_stretches(monkeypatch, undisturbed, elsewhere):
@@ -132,6 +134,12 @@ def test_a_stored_run_is_returned_without_training(undisturbed, places, monkeypa
     assert engine.run(KEEPING, **places) == undisturbed
     with pytest.raises(TypeError):  # another experiment would train
         engine.run(KEEPING.replace(seed=1), **places)
+
+
+def often(monkeypatch):
+    """Checkpoints after every step."""
+    monkeypatch.setattr(engine, "FIRST_SAVE", -1)
+    monkeypatch.setattr(engine, "SAVE_EVERY", -1)
 
 
 def kill_at_step(step):
@@ -167,7 +175,7 @@ def kill_after_measuring(step):
 
 def killed_then_run_again(name, killing, places, monkeypatch):
     """A run with checkpoints at every step is killed and started again; with it, the steps of the second start."""
-    monkeypatch.setattr(engine, "SAVE_EVERY", -1)
+    often(monkeypatch)
     monkeypatch.setattr(engine, "fingerprint", lambda _: {})  # a training of its own
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(engine, name, killing)
@@ -183,7 +191,7 @@ def killed_then_run_again(name, killing, places, monkeypatch):
 
     monkeypatch.setattr(engine, "train", counted)
     found = engine.run(KEEPING, **places)
-    assert not list(places["runs"].glob("*"))
+    assert not files_of(places["runs"])
     return found, steps
 
 
@@ -196,6 +204,7 @@ def killed_then_run_again(name, killing, places, monkeypatch):
         (kill_at_step(20), 20),
         (kill_after_checkpoint(10), 11),
         (kill_after_checkpoint(19), 20),
+        (kill_after_checkpoint(20), 21),
         (kill_after_measuring(10), 10),
         (kill_after_measuring(20), 20),
     ],
@@ -207,13 +216,15 @@ def test_killed_and_run_again_ends_with_the_same_arrays(
     found, steps = killed_then_run_again(*killing, elsewhere, monkeypatch)
     assert steps == list(range(first, 21))
     assert arrays_of(found) == arrays_of(undisturbed)
+    between = [process["steps"] for process in found.origin["processes"]]
+    assert between == ([[0, first - 1], [first - 1, 20]] if first > 1 else [[0, 20]])
 
 
 def test_killed_while_its_record_is_written(undisturbed, elsewhere, monkeypatch):
     def killing(*_):
         raise Killed
 
-    monkeypatch.setattr(engine, "SAVE_EVERY", -1)
+    often(monkeypatch)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(store.record, "write_atomically", killing)
         engine.run(KEEPING, **elsewhere)
@@ -231,7 +242,7 @@ import torch
 from localbias import store
 from localbias.experiments import engine, from_configuration
 torch.set_num_threads(int(sys.argv[1]))
-engine.SAVE_EVERY = -1
+engine.FIRST_SAVE = engine.SAVE_EVERY = -1
 store.save = lambda *_: time.sleep(60)  # were the killer slow, it would still find the run unfinished
 engine.run(from_configuration(json.loads(sys.argv[2])), "cpu", None, Path(sys.argv[3]), Path(sys.argv[4]))
 """
@@ -291,6 +302,24 @@ def test_a_record_of_another_configuration_under_the_same_name(undisturbed, else
         engine.run(KEEPING, **elsewhere)
 
 
+def test_a_record_of_other_data_is_refused(undisturbed, elsewhere):
+    origin = undisturbed.origin | {"data_sha256": "0" * 64}
+    found = store.save(KEEPING.stem, origin, {}, None, elsewhere["folder"])
+    with pytest.raises(ValueError, match=f"{found.path.name} was made of other data"):
+        engine.run(KEEPING, **elsewhere)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_a_record_whose_files_are_gone_is_refused(suffix, undisturbed, elsewhere):
+    weights = undisturbed.weights.read_bytes()
+    found = store.save(
+        KEEPING.stem, undisturbed.origin, undisturbed.arrays, weights, elsewhere["folder"]
+    )
+    found.path.with_suffix(f".{suffix}").unlink()
+    with pytest.raises(ValueError, match=f"{suffix} is damaged: No such file"):
+        engine.run(KEEPING, **elsewhere)
+
+
 def test_a_record_older_than_a_field_is_found(undisturbed, elsewhere):
     """Its configuration lacks the field; its key, from which fields at their default are left out, is the same."""
     configuration = {
@@ -304,6 +333,90 @@ def test_a_record_older_than_a_field_is_found(undisturbed, elsewhere):
         elsewhere["folder"],
     )
     assert engine.find(KEEPING, elsewhere["folder"]).experiment == configuration
+
+
+def test_several_processes_train_once(elsewhere):
+    """Two want the same record at once: one trains it, the other waits, and both return it."""
+    code = CHILD.replace("store.save = ", "unused = ") + "print(torch.initial_seed())"
+    arguments = [
+        torch.get_num_threads(),
+        json.dumps(KEEPING.configuration),
+        elsewhere["folder"],
+        elsewhere["runs"],
+    ]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    both = [
+        subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [child.communicate(timeout=120)[1] for child in both]
+    assert [child.returncode for child in both] == [0, 0], told
+    found = engine.find(KEEPING, elsewhere["folder"])
+    assert len(found.origin["processes"]) == 1 and not files_of(elsewhere["runs"])
+    trained = [text.count("20/20") > 0 for text in told]
+    assert sum(trained) == 1, told
+
+
+def test_what_diverges_is_never_stored(elsewhere):
+    wild = SMOKE.replace(
+        training=replace(SMOKE.training, steps=1, rate=1e20), measure_at=(1,), probing=None
+    )
+    with pytest.raises(FloatingPointError, match=r"NaN or infinity at step 1: lower rate=1e\+20"):
+        engine.run(wild, **elsewhere)
+    assert not files_of(elsewhere["folder"])
+
+
+def test_weights_too_large_for_half_precision_are_refused(undisturbed):
+    denoiser = Setup(KEEPING).denoiser()
+    torch.nn.init.constant_(denoiser.network.last.bias, 1e6)
+    with pytest.raises(
+        FloatingPointError, match=r"last\.bias at step 3 is too large to be kept as float16"
+    ):
+        engine.Measured(20).keep(3, denoiser)
+
+
+@pytest.mark.parametrize("which", ["folder", "runs"])
+def test_a_folder_that_cannot_be_written_into_stops_before_the_training(
+    which, elsewhere, monkeypatch
+):
+    elsewhere[which].parent.mkdir(exist_ok=True)
+    elsewhere[which].write_text("a file in the way")
+    monkeypatch.setattr(engine, "_train", None)
+    with pytest.raises(OSError, match=f"nothing can be written into .*{elsewhere[which].name}"):
+        engine.run(SMOKE, **elsewhere)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on(
+    undisturbed, elsewhere, monkeypatch, capsys
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    often(monkeypatch)
+    monkeypatch.setattr(engine, "save_checkpoint", full)
+    found = engine.run(KEEPING, **elsewhere)
+    assert arrays_of(found) == arrays_of(undisturbed)
+    assert "could not be written: [Errno 28] No space left on device" in capsys.readouterr().err
+
+
+def test_the_last_step_leaves_a_checkpoint(undisturbed, elsewhere, monkeypatch):
+    """Nothing is due in these seconds, and yet what comes after the training can be tried again."""
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(engine, "_measure_end", lambda *_: (_ for _ in ()).throw(Killed()))
+        engine.run(KEEPING, **elsewhere)
+    assert files_of(elsewhere["runs"]) == [f"{KEEPING.stem}.safetensors"]
+    monkeypatch.setattr(engine, "train", lambda *_: iter(()))
+    assert arrays_of(engine.run(KEEPING, **elsewhere)) == arrays_of(undisturbed)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "", "a/b", ".hidden", "a b", "x" * 101, None, "ä"])
+def test_names_cannot_leave_the_folder(name):
+    with pytest.raises(ValueError, match=r"experiment\.name=.*allowed: letters, digits"):
+        SMOKE.replace(name=name)
+
+
+def test_smoke_records_lie_apart():
+    assert engine.records_of("smoke") == store.RUNS / "smoke" != engine.records_of("laptop")
 
 
 def test_a_damaged_checkpoint_stops_the_run_by_name(elsewhere):
@@ -323,40 +436,6 @@ def test_an_experiment_of_ones_own_is_recorded_without_a_fingerprint(elsewhere):
     assert found.origin["fingerprint"] is None and found.arrays["step"].tolist() == list(
         SMOKE.measure_at
     )
-
-
-def test_code_version_without_git(elsewhere, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    assert store.code_version() == metadata.version("localbias")
-
-
-def with_counts(undisturbed, folder, counts):
-    arrays = undisturbed.arrays | {"counts": np.array(counts)}
-    return store.save("again", undisturbed.origin, arrays, None, folder)
-
-
-def test_compare(undisturbed, tmp_path):
-    again = store.save(
-        "again", undisturbed.origin, undisturbed.arrays, undisturbed.weights.read_bytes(), tmp_path
-    )
-    assert engine.compare(undisturbed, again) == (True, "the same arrays, bit for bit")
-
-    # 99 % Wilson intervals of 8 and 10 in 16 overlap widely; those of 0 and 16 do not
-    left = with_counts(undisturbed, tmp_path / "left", [[0, 8, 8, 0], [0, 16, 0, 0]])
-    near = with_counts(undisturbed, tmp_path / "near", [[0, 10, 6, 0], [1, 15, 0, 0]])
-    same, what = engine.compare(left, near)
-    assert same and what.startswith("other arrays, the same outcomes")
-    far = with_counts(undisturbed, tmp_path / "far", [[0, 8, 8, 0], [16, 0, 0, 0]])
-    for pair in ((left, far), (far, left)):
-        assert engine.compare(*pair) == (False, "other outcomes at steps [20]")
-
-
-def test_damaged_arrays_are_never_compared(undisturbed, tmp_path):
-    again = store.save("again", undisturbed.origin, undisturbed.arrays, None, tmp_path)
-    again.path.with_suffix(".npz").write_bytes(b"")
-    for pair in ((undisturbed, again), (again, undisturbed)):
-        with pytest.raises(ValueError, match="again.npz is damaged"):
-            engine.compare(store.load(pair[0].path), store.load(pair[1].path))
 
 
 def test_what_the_exact_denoisers_draw():

@@ -1,8 +1,11 @@
 """Records: whole or not at all, and damage named."""
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -14,12 +17,25 @@ ARRAYS = {
     "loss": np.float32([0.5, np.nan]),
     "tokens": np.zeros((2, 3), np.int8),
 }
-ORIGIN = {"key": "abc", "experiment": {"name": "π"}, "fingerprint": {"loss": 1.0}}
+PROCESS = store.process_of(
+    code="abc", device="cpu", threads=1, libraries=("numpy",), steps=(0, 20), seconds=1.5
+)
+ORIGIN = {
+    "key": "abc",
+    "experiment": {"name": "π"},
+    "fingerprint": {"loss": 1.0},
+    "processes": [PROCESS],
+}
 SUFFIXES = ("json", "npz", "safetensors")
 
 
 def save(folder, arrays=ARRAYS, weights=b"weights"):
     return store.save("one", ORIGIN, arrays, weights, folder)
+
+
+def files_of(folder):
+    """The names of the files in a folder, its locks apart."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".locks")
 
 
 def same(left, right):
@@ -38,16 +54,13 @@ def test_round_trip(tmp_path):
         found.weights == tmp_path / "new" / "one.safetensors"
         and found.weights.read_bytes() == b"weights"
     )
-    assert sorted(path.name for path in saved.path.parent.iterdir()) == [
-        f"one.{suffix}" for suffix in SUFFIXES
-    ]
+    assert files_of(saved.path.parent) == [f"one.{suffix}" for suffix in SUFFIXES]
+    assert found.seconds == 1.5
 
 
 def test_a_record_without_weights(tmp_path):
     found = save(tmp_path, weights=None)
-    assert not (tmp_path / "one.safetensors").exists() and found.origin["weights_sha256"] is None
-    with pytest.raises(FileNotFoundError, match="one.json kept no weights"):
-        found.weights
+    assert files_of(tmp_path) == ["one.json", "one.npz"] and found.weights is None
 
 
 def test_every_record_by_name(tmp_path):
@@ -72,6 +85,12 @@ def test_a_second_save_replaces_the_first(tmp_path):
     save(tmp_path, {"step": np.array([1])}, b"other")
     found = store.load(tmp_path / "one.json")
     assert found.arrays.keys() == {"step"} and found.weights.read_bytes() == b"other"
+    assert set(files_of(tmp_path)) == {"one.json", *found.origin["files"]}
+    again = save(tmp_path)
+    assert same(again.arrays, ARRAYS) and set(files_of(tmp_path)) == {
+        "one.json",
+        *again.origin["files"],
+    }
 
 
 def test_the_same_record_is_the_same_bytes(tmp_path, monkeypatch):
@@ -79,11 +98,12 @@ def test_the_same_record_is_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 2e9)
     monkeypatch.setattr("time.localtime", lambda *_: (2033, 5, 18, 3, 33, 20, 2, 138, 0))
     save(tmp_path / "later", dict(reversed(ARRAYS.items())))
-    assert (tmp_path / "now/one.json").read_bytes() == (tmp_path / "later/one.json").read_bytes()
-    save(tmp_path / "later")
+    one, other = (store.load(tmp_path / when / "one.json").origin for when in ("now", "later"))
+    assert one["arrays_sha256"] == other["arrays_sha256"]
+    save(tmp_path / "again")
     for suffix in SUFFIXES:
         assert (tmp_path / f"now/one.{suffix}").read_bytes() == (
-            tmp_path / f"later/one.{suffix}"
+            tmp_path / f"again/one.{suffix}"
         ).read_bytes()
 
 
@@ -108,42 +128,102 @@ def test_the_hash_sees_name_type_shape_and_content():
     assert store.hash_arrays({"a": np.asfortranarray(table)}) == store.hash_arrays({"a": table})
 
 
-@pytest.mark.parametrize("keep", [0, 10, 0.5, -1])
-def test_a_truncated_array_file_is_refused_by_name(keep, tmp_path):
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("keep", [0, 3, 0.5, -2])
+def test_a_truncated_file_is_refused_by_name(keep, suffix, tmp_path):
     save(tmp_path)
-    path = tmp_path / "one.npz"
+    path = tmp_path / f"one.{suffix}"
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content)) if keep == 0.5 else keep])
-    found = store.load(tmp_path / "one.json")
-    with pytest.raises(ValueError, match="one.npz is damaged"):
-        found.arrays
+    with pytest.raises(ValueError, match=f"one.{suffix} is damaged"):
+        store.load(tmp_path / "one.json")
 
 
-def test_a_flipped_bit_is_refused_by_name(tmp_path):
+def meaning_of(path):
+    """What a reader takes from a record."""
+    found = store.load(path)
+    return found.origin, store.hash_arrays(found.arrays), found.weights.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_any_flipped_bit_is_refused_by_name(suffix, tmp_path):
+    """One in every place, or nearly so; in JSON a flip may leave the meaning as it is."""
     save(tmp_path)
-    path = tmp_path / "one.npz"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="one.npz is damaged"):
-        store.load(tmp_path / "one.json").arrays
+    path = tmp_path / f"one.{suffix}"
+    content, expected = path.read_bytes(), meaning_of(tmp_path / "one.json")
+    for place in range(0, len(content), 1 if suffix == "json" else 7):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            assert meaning_of(tmp_path / "one.json") == expected, place
+        except ValueError as error:
+            assert "record" in str(error) and "one." in str(error), place
+
+
+def change(path, **fields):
+    """Change fields of a record's JSON, as someone who knows nothing of its checksum would."""
+    origin = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(origin | fields), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fingerprint": {"loss": 0.5}},
+        {"processes": []},
+        {"key": "abd"},
+        {"experiment": {"name": "p"}},
+        {"arrays_sha256": "0" * 64},
+        {"chance": [1, 0, 0, 0]},
+    ],
+)
+def test_a_changed_origin_is_refused_by_name(fields, tmp_path):
+    path = save(tmp_path).path
+    change(path, **fields)
+    with pytest.raises(ValueError, match="one.json is damaged: its hash is"):
+        store.load(path)
+
+
+def with_arrays_file(folder, content, arrays_sha256=None):
+    """A record whose arrays lie in a file of that content, correctly signed."""
+    record = save(folder)
+    (folder / "one.npz").write_bytes(content)
+    files = record.origin["files"] | {"one.npz": sha256(content).hexdigest()}
+    return store.write_origin(record.path, record.origin | {"files": files})
+
+
+def npz(**arrays):
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
 
 
 def test_other_arrays_than_the_origin_says_are_refused_by_name(tmp_path):
-    save(tmp_path)
-    np.savez(tmp_path / "one.npz", **ARRAYS | {"step": np.array([10, 21])})
-    found = store.load(tmp_path / "one.json")
+    with_arrays_file(tmp_path, npz(**ARRAYS | {"step": np.array([10, 21])}))
     with pytest.raises(ValueError, match="one.npz is damaged: its hash is"):
-        found.arrays
+        store.load(tmp_path / "one.json").arrays
 
 
 def test_pickled_arrays_are_refused(tmp_path):
-    save(tmp_path)
-    np.savez(tmp_path / "one.npz", step=np.array([{}], dtype=object))
+    with_arrays_file(tmp_path, npz(step=np.array([{}], dtype=object)))
     with pytest.raises(ValueError, match="one.npz is damaged.*pickle"):
         store.load(tmp_path / "one.json").arrays
     with pytest.raises(ValueError):
         save(tmp_path, {"step": np.array([{}], dtype=object)})
+
+
+def test_a_foreign_member_and_a_bomb_are_refused(tmp_path, monkeypatch):
+    content = io.BytesIO(npz(**ARRAYS))
+    with zipfile.ZipFile(content, "a") as file:
+        file.writestr("readme.txt", "no array")
+    with_arrays_file(tmp_path, content.getvalue())
+    with pytest.raises(ValueError, match="one.npz is damaged"):
+        store.load(tmp_path / "one.json").arrays
+    monkeypatch.setattr(store.record, "LARGEST", 100)
+    with_arrays_file(tmp_path, npz(**ARRAYS))
+    with pytest.raises(ValueError, match="bytes of arrays; allowed: 100"):
+        store.load(tmp_path / "one.json").arrays
 
 
 @pytest.mark.parametrize(
@@ -151,9 +231,14 @@ def test_pickled_arrays_are_refused(tmp_path):
     [
         ("", ""),
         ('{"key": "abc"', ""),
-        ("[]", ""),
-        ("null", ""),
-        ('{"key": "abc", "experiment": {}}', ".*lacks arrays_sha256, fingerprint, weights_sha256"),
+        ("[]", ": it is no record"),
+        ("null", ": it is no record"),
+        ('{"some": "settings"}', ": it is no record"),
+        ("[" * 100_000, ""),
+        (
+            '{"key": "abc", "experiment": {}, "schema": 2}',
+            ": it lacks arrays_sha256, files, fingerprint, processes",
+        ),
     ],
 )
 def test_a_damaged_origin_is_refused_by_name(content, message, tmp_path):
@@ -163,22 +248,47 @@ def test_a_damaged_origin_is_refused_by_name(content, message, tmp_path):
         store.load(tmp_path / "one.json")
 
 
-@pytest.mark.parametrize(
-    "suffix, read", [("npz", lambda r: r.arrays), ("safetensors", lambda r: r.weights)]
-)
-def test_a_missing_file_is_named(suffix, read, tmp_path):
+def test_a_folder_named_as_a_record_is_refused_by_name(tmp_path):
+    (tmp_path / "one.json").mkdir()
+    with pytest.raises(ValueError, match="one.json is damaged"):
+        store.load(tmp_path / "one.json")
+
+
+def test_files_that_lie_elsewhere_are_refused(tmp_path):
+    record = save(tmp_path)
+    files = {f"../{name}": found for name, found in record.origin["files"].items()}
+    store.write_origin(record.path, record.origin | {"files": files})
+    with pytest.raises(ValueError, match="one.json is damaged: its files lie elsewhere"):
+        store.load(record.path)
+
+
+def test_an_older_schema_is_named_with_the_way_up(tmp_path):
+    path = save(tmp_path).path
+    origin = json.loads(path.read_text())
+    del origin["schema"]
+    path.write_text(json.dumps(origin))
+    with pytest.raises(ValueError, match="has schema 1, this version reads 2: `localbias migrate`"):
+        store.load(path)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_a_missing_file_is_named(suffix, tmp_path):
     save(tmp_path)
     (tmp_path / f"one.{suffix}").unlink()
-    found = store.load(tmp_path / "one.json")
-    with pytest.raises(ValueError, match=f"one.{suffix} is damaged: .*No such file"):
-        read(found)
+    with pytest.raises(ValueError, match=f"one.{suffix} is damaged: No such file"):
+        store.load(tmp_path / "one.json")
 
 
-def test_changed_weights_are_refused_by_name(tmp_path):
-    found = save(tmp_path)
-    (tmp_path / "one.safetensors").write_bytes(b"Weights")
-    with pytest.raises(ValueError, match="one.safetensors is damaged: its hash is"):
-        found.weights
+def test_odd_files_are_told_and_the_others_found(tmp_path):
+    save(tmp_path)
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match="other.json is damaged"):
+        store.all_records(folder=tmp_path)
+    odd = []
+    assert [found.path.name for found in store.all_records(folder=tmp_path, odd=odd.append)] == [
+        "one.json"
+    ]
+    assert len(odd) == 1 and "other.json is damaged" in odd[0] and "\n" not in odd[0]
 
 
 def test_no_record_is_no_damage(tmp_path):
@@ -188,10 +298,9 @@ def test_no_record_is_no_damage(tmp_path):
 
 @pytest.mark.parametrize("written", [0, 1, 2])
 @pytest.mark.parametrize("before", [False, True])
-def test_killed_between_its_files_there_is_no_record(written, before, tmp_path, monkeypatch):
+def test_killed_between_its_files_the_old_record_stays(written, before, tmp_path, monkeypatch):
     """After 0, 1 or 2 of the three files, and with an older record in their place or not."""
-    if before:
-        save(tmp_path, {"step": np.array([1])}, b"other")
+    older = save(tmp_path, {"step": np.array([1])}, b"other") if before else None
     write, done = store.write_atomically, []
 
     def killed(path, content):
@@ -203,16 +312,20 @@ def test_killed_between_its_files_there_is_no_record(written, before, tmp_path, 
     monkeypatch.setattr(store.record, "write_atomically", killed)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path)
-    assert store.all_records(folder=tmp_path) == []
+    assert store.all_records(folder=tmp_path) == ([older] if older else [])
+    if older:
+        assert same(store.load(older.path).arrays, {"step": np.array([1])})
     monkeypatch.undo()
-    assert same(save(tmp_path).arrays, ARRAYS)
+    found = save(tmp_path)
+    assert same(found.arrays, ARRAYS)
+    assert set(files_of(tmp_path)) == {"one.json", *found.origin["files"]}
 
 
 def test_killed_while_writing_a_file_leaves_no_part_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert files_of(tmp_path) == []
 
 
 def test_records_that_are_read_are_logged_where_asked(tmp_path, monkeypatch):
@@ -238,4 +351,4 @@ def test_the_folder_is_the_checkouts():
 
 def test_the_origin_is_readable_text(tmp_path):
     text = save(tmp_path).path.read_text()
-    assert "π" in text and text.endswith("}\n") and json.loads(text)["weights_sha256"]
+    assert "π" in text and text.endswith("}\n") and json.loads(text)["files"]["one.safetensors"]

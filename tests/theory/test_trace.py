@@ -1,36 +1,30 @@
-"""Traces: stairs against exact levels, held-out loss against plain sampling, growth against K; stored flows."""
+"""Traces: stairs against exact levels, held-out loss against plain sampling, growth against K."""
 
-import json
 import math
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
 
-from localbias.store import RECORDS, load
 from localbias.theory import target
 from localbias.theory.flow import Flow, State, draw, flow, start
 from localbias.theory.trace import (
-    FLOWS,
+    Rows,
     Sample,
     Trace,
-    fingerprint,
     first_growth,
     follow,
     goals,
     growth_per_sign,
     measure,
     paper_steps,
-    run,
     stairs,
 )
 
 ALPHA_BAR = 0.7
 SIX = Flow(6, steps=1600)
-SMALL = Flow(3, steps=500, width=24, batch=64)
-MEASURED = [f.name for f in fields(Trace) if f.name not in ("config", "levels", "states")]
 
 
 def network(d, width=7, size=1.0, seed=1):
@@ -141,7 +135,7 @@ def test_a_flow_is_measured_first_last_kept_and_few_others(trace):
         and len(steps) < 80
     )
     assert set(trace.states) == {7, 200} and trace.states[200].step == 200
-    lengths = {len(getattr(trace, name)) for name in MEASURED}
+    lengths = {len(getattr(trace, name)) for name in Rows.NAMES}
     assert lengths == {len(steps)} and trace.axis.shape == trace.rest.shape == (len(steps), 128)
     config = Flow(3, steps=200, batch=64)
     stopped = measure(flow(config), Sample(config, 500), below=0.9)
@@ -210,150 +204,3 @@ def test_first_growth_is_the_slope_of_the_middle():
     assert first_growth(synthetic(time, loss, size)) == pytest.approx(0.7)
     with pytest.raises(ValueError, match="3 measurements .* at least 4"):
         first_growth(synthetic(time[:5], loss[:5], size[:5]))
-
-
-@pytest.fixture
-def stored(tmp_path):
-    """A folder with the record of one small flow."""
-    run(SMALL, folder=tmp_path)
-    return tmp_path
-
-
-def no_flow(*_):
-    raise AssertionError("trained again")
-
-
-def test_a_flow_is_run_once_and_read_from_then_on(tmp_path, monkeypatch):
-    first = run(SMALL, folder=tmp_path)
-    monkeypatch.setattr("localbias.theory.trace.flow", no_flow)
-    again = run(replace(SMALL), folder=tmp_path)
-    sample = Sample(SMALL)
-    plain = measure(flow(SMALL), sample, below=goals(sample.levels).left)
-    assert (
-        first.config == again.config == SMALL
-        and first.levels == again.levels == plain.levels
-        and not again.states
-    )
-    for name in MEASURED:
-        one, other, expected = (getattr(trace, name) for trace in (first, again, plain))
-        assert torch.equal(one, other) and one.dtype == expected.dtype
-        assert torch.equal(one, expected.float().double() if name in ("axis", "rest") else expected)
-    assert stairs(again).left < again.time[-1] and first_growth(again) == pytest.approx(
-        first_growth(plain), rel=1e-6
-    )
-
-
-def test_where_a_flow_ends_is_part_of_its_record(stored):
-    until = {name: run(SMALL, name, stored) for name in ("linear", "univariate", None)}
-    until["left"] = run(SMALL, folder=stored)
-    lengths = [len(until[name].step) for name in ("linear", "univariate", "left", None)]
-    assert (
-        lengths == sorted(set(lengths))
-        and until[None].step[-1] == SMALL.steps
-        and len(list(stored.iterdir())) == 8
-    )
-    for name in ("linear", "univariate", "left"):
-        goal = getattr(goals(until[name].levels), name)
-        assert until[name].loss[-1] < goal < until[name].loss[:-1].min()
-    with pytest.raises(ValueError, match="until='right'; allowed: linear, univariate, left, None"):
-        run(SMALL, "right", stored)
-
-
-def test_a_stored_flow_says_where_it_comes_from(stored):
-    (path,) = stored.glob("*.json")
-    origin, arrays = load(path).origin, load(path).arrays
-    assert origin["experiment"] == {"flow": asdict(SMALL), "until": "left"}
-    assert path.stem == f"flow-3-s0-{origin['key']}" and origin["fingerprint"] == fingerprint(SMALL)
-    assert (
-        origin["seconds"] > 0
-        and {"code", "device", "threads", "machine", "libraries"} < origin.keys()
-    )
-    single = {name for name, array in arrays.items() if array.dtype == np.float32}
-    assert arrays.keys() == set(MEASURED) and single == {"axis", "rest"}
-
-
-def test_another_flow_has_another_record(stored):
-    run(replace(SMALL, seed=1), folder=stored)
-    run(replace(SMALL, rate=0.09), folder=stored)
-    run(
-        Flow(3, 0.7, 500, width=24, batch=64, rate=0.1), folder=stored
-    )  # the first, its defaults spelt out
-    assert len({path.stem for path in stored.iterdir()}) == 3
-
-
-def test_a_record_of_another_flow_is_refused(stored):
-    (path,) = stored.glob("*.json")
-    origin = json.loads(path.read_text())
-    for part in (
-        {"flow": asdict(replace(SMALL, seed=1)), "until": "left"},
-        {"flow": asdict(SMALL), "until": None},
-    ):
-        path.write_text(json.dumps(origin | {"experiment": part}))
-        with pytest.raises(
-            ValueError, match=f"{path.name} holds another configuration than its name says"
-        ):
-            run(SMALL, folder=stored)
-
-
-@pytest.mark.parametrize(
-    "experiment",
-    [
-        {},
-        {"flow": {}, "until": "left"},
-        {"flow": {"d": 3, "no": 1}, "until": "left"},
-        {"flow": {"d": 2}, "until": "left"},
-    ],
-)
-def test_a_record_without_a_flow_is_refused(stored, experiment):
-    (path,) = stored.glob("*.json")
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"experiment": experiment}))
-    with pytest.raises(ValueError, match=f"{path.name} is damaged: its configuration is not one"):
-        run(SMALL, folder=stored)
-
-
-def test_damaged_arrays_are_refused(stored):
-    (path,) = stored.glob("*.npz")
-    arrays = dict(np.load(path))
-    np.savez(path, **arrays | {"loss": arrays["loss"] + 1e-9})
-    with pytest.raises(ValueError, match=f"{path.name} is damaged: its hash"):
-        run(SMALL, folder=stored)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=f"{path.name} is damaged"):
-        run(SMALL, folder=stored)
-
-
-def test_a_flow_that_fails_leaves_no_record(tmp_path):
-    with pytest.raises(FloatingPointError):
-        run(replace(SMALL, rate=1e9, bound=math.inf), folder=tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def test_fingerprints_are_repeatable_and_see_the_settings():
-    now = fingerprint(SMALL)
-    assert now == fingerprint(SMALL) == fingerprint(replace(SMALL, steps=7)) and now["loss"] < 0.8
-    for change in ({"seed": 1}, {"rate": 0.101}, {"alpha_bar": 0.71}, {"batch": 128}):
-        other = fingerprint(replace(SMALL, **change))
-        assert all(abs(other[name] - now[name]) > 1e-4 for name in now), change
-
-
-def test_committed_flows_are_whole_and_speak_for_the_present_code(monkeypatch):
-    records = sorted((RECORDS / "theory").glob("*.json"))
-    assert {path.stem for path in (RECORDS / "theory").glob("*.npz")} == {
-        path.stem for path in records
-    }
-    assert len(records) == len(FLOWS)
-    for path in records:
-        found = load(path)
-        config = FLOWS[found.experiment["flow"]["d"], found.experiment["flow"]["seed"]]
-        assert fingerprint(config) == pytest.approx(
-            found.origin["fingerprint"], rel=1e-3, abs=1e-5
-        ), path.name
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                "localbias.theory.trace.flow", no_flow
-            )  # its record is this one, and nothing is trained
-            trace = run(config)
-        assert found.experiment == {"flow": asdict(config), "until": "left"}
-        assert (
-            (stairs(trace).left < math.inf) == (config.d <= 8) == (trace.step[-1] < config.steps)
-        ), path.name

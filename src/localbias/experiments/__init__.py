@@ -5,8 +5,9 @@ that runs it, the book's own experiments (`catalogue`, made by `recipes`), and `
 chapters read. The engine knows nothing of the catalogue.
 """
 
+from localbias.experiments.comparison import bit_for_bit, differences
 from localbias.experiments.configuration import TIERS, Experiment, Sampling, from_configuration
-from localbias.experiments.engine import compare, find, fingerprint, load_network, run
+from localbias.experiments.engine import find, fingerprint, load_network, run
 from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat
 from localbias.experiments.references import perfect_ratios, reference_counts
 from localbias.experiments.results import Results, products_of
@@ -23,7 +24,8 @@ __all__ = [
     "Results",
     "Sampling",
     "Setup",
-    "compare",
+    "bit_for_bit",
+    "differences",
     "find",
     "fingerprint",
     "from_configuration",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,7 @@ from localbias.measure import Probing
 from localbias.store import beyond_defaults, key_of, revive
 from localbias.training import Training
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # a part of the names of files
 TIERS = ("smoke", "laptop", "paper")
 
 
@@ -92,6 +94,8 @@ class Experiment:
     shown: int = 16
 
     def __post_init__(self):
+        named = isinstance(self.name, str) and NAME.fullmatch(self.name)
+        require(self, "name", bool(named), "letters, digits, '-', '_' and '.', at most 100")
         require(self, "shown", self.shown >= 1, "at least 1")
         require(self, "tier", self.tier in TIERS, ", ".join(TIERS))
         require(self, "rendering", self.rendering in ("fresh", "fixed"), "fresh, fixed")

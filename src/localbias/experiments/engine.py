@@ -3,8 +3,10 @@
 The engine knows no experiment by name: it runs any configuration.
 """
 
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -15,47 +17,78 @@ from tqdm import tqdm
 from localbias import store
 from localbias.diffusion import Denoiser, last
 from localbias.experiments.configuration import Experiment, from_configuration
-from localbias.experiments.setup import Setup
-from localbias.measure import OUTCOMES, Outcomes, smallest_integer
+from localbias.experiments.setup import Setup, data_hash
+from localbias.measure import OUTCOMES, smallest_integer
 from localbias.render import to_pixels
-from localbias.store import RECORDS, RUNS, Record
+from localbias.store import RECORDS, RUNS, SMOKE_RECORDS, Record
 from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
 
-SAVE_EVERY = 60  # seconds between checkpoints
+FIRST_SAVE = 10  # seconds until the first checkpoint
+SAVE_EVERY = 60  # seconds between the others
 LOSS_POINTS = 200  # of the loss that a record keeps, at most
 WEIGHTS = "weights."  # in a checkpoint, what the names of kept weights begin with
 
 
-def find(experiment: Experiment, folder: Path = RECORDS) -> Record | None:
-    """The stored record of exactly this configuration, or None. ValueError where it is damaged."""
-    return store.find(experiment.stem, lambda held: from_configuration(held).stem, folder)
+def find(experiment: Experiment, folder: Path | None = None) -> Record | None:
+    """The stored record of exactly this configuration, or None.
+
+    Args:
+        experiment: the configuration.
+        folder: of the records; None: where those of its tier lie.
+
+    Raises:
+        ValueError: where the record is damaged, or was made of other data than the configuration
+            draws now.
+    """
+    folder = folder or records_of(experiment.tier)
+    found = store.find(experiment.stem, lambda held: from_configuration(held).stem, folder)
+    if found and found.origin["data_sha256"] != data_hash(experiment):
+        raise ValueError(
+            f"record {found.path} was made of other data than its configuration draws now; "
+            "delete it to run again"
+        )
+    return found
+
+
+def records_of(tier: str) -> Path:
+    """The folder of a tier's records: those of the smoke tier are no results, and lie apart."""
+    return SMOKE_RECORDS if tier == "smoke" else RECORDS
 
 
 def run(
     experiment: Experiment,
     device: str = "auto",
     smoke: Experiment | None = None,
-    folder: Path = RECORDS,
+    folder: Path | None = None,
     runs: Path = RUNS,
 ) -> Record:
     """The stored record if there is one; else train, from the last checkpoint on, and store it.
 
     A run killed at any moment and started again ends with the arrays of an undisturbed one, bit for
-    bit on a CPU at the same thread count.
+    bit on a CPU at the same thread count. Of several processes that want the same record one
+    trains, and the others wait for it.
 
     Args:
         experiment: what to run.
         device: "auto", "cpu" or "cuda".
         smoke: the same experiment made small, by which the record is fingerprinted; None for no
             fingerprint.
-        folder: of the records.
+        folder: of the records; None: where those of its tier lie.
         runs: folder of the checkpoints.
 
     Raises:
         ValueError: for a device that is not here, a record or a checkpoint that is damaged.
         FloatingPointError: where the training diverges.
+        OSError: where a folder cannot be written into, before anything is trained.
     """
-    return find(experiment, folder) or _run(experiment, auto_device(device), smoke, folder, runs)
+    chosen, folder = auto_device(device), folder or records_of(experiment.tier)
+    if found := find(experiment, folder):
+        return found
+    with store.only_writer(experiment.stem, folder):
+        if found := find(experiment, folder):  # another process has made it meanwhile
+            return found
+        store.require_writable(runs)
+        return _run(experiment, chosen, smoke, folder, runs)
 
 
 def fingerprint(experiment: Experiment) -> dict[str, float]:
@@ -90,6 +123,7 @@ def load_network(found: Record, step: int) -> Denoiser:
             f"step {step}; record {found.path.name} kept the weights of {list(experiment.keep)}"
         )
     denoiser = Setup(experiment).denoiser()
+    assert found.weights  # it kept some
     weights, prefix = load_file(found.weights), f"{step}."
     denoiser.network.load_state_dict(
         {
@@ -101,24 +135,6 @@ def load_network(found: Record, step: int) -> Denoiser:
     return denoiser.eval()
 
 
-def compare(stored: Record, again: Record) -> tuple[bool, str]:
-    """Whether two runs of one configuration agree, and a sentence that says how.
-
-    Another machine rounds otherwise and a training drifts apart, so beside equal hashes it counts
-    as agreement that at every measured step the 99 % Wilson intervals of all four outcomes overlap.
-    """
-    arrays, arrays_again = (store.hash_arrays(one.arrays) for one in (stored, again))
-    weights, weights_again = (_weights(one) for one in (stored, again))
-    if arrays == arrays_again and weights == weights_again:
-        return True, "the same arrays, bit for bit"
-    low, high = Outcomes(stored.arrays["counts"]).intervals(0.99)
-    low_again, high_again = Outcomes(again.arrays["counts"]).intervals(0.99)
-    apart = ((low > high_again) | (low_again > high)).any(-1)
-    if not apart.any():
-        return True, "other arrays, the same outcomes within 99 % intervals"
-    return False, f"other outcomes at steps {stored.arrays['step'][apart].tolist()}"
-
-
 class Measured:
     """What a run has measured so far.
 
@@ -127,14 +143,14 @@ class Measured:
             once.
         losses: float32 [steps], of each step that was taken.
         weights: float16, those that are kept, by "<step>.<parameter>".
-        seconds: of wall time until the last checkpoint.
+        processes: that took part before this one (`store.process_of`).
     """
 
     def __init__(self, steps: int):
         self.rows: dict[str, Tensor] = {}
         self.losses = torch.zeros(steps)
         self.weights: dict[str, Tensor] = {}
-        self.seconds = 0.0
+        self.processes: list[dict[str, Any]] = []
 
     def append(self, rows: dict[str, Tensor]) -> None:
         """Add a row to each array, along its first axis."""
@@ -143,23 +159,32 @@ class Measured:
             self.rows[name] = row[None] if before is None else torch.cat([before, row[None]])
 
     def keep(self, step: int, denoiser: Denoiser) -> None:
-        """Keep the network's weights, in half the bytes."""
+        """Keep the network's weights, in half the bytes.
+
+        FloatingPointError where one is too large for that.
+        """
         for name, tensor in denoiser.network.state_dict().items():
-            self.weights[f"{step}.{name}"] = tensor.detach().cpu().half()
+            half = tensor.detach().cpu().half()
+            if not half.isfinite().all():
+                raise FloatingPointError(
+                    f"{name} at step {step} is too large to be kept as float16"
+                )
+            self.weights[f"{step}.{name}"] = half
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it, for a checkpoint."""
-        seconds = torch.tensor(self.seconds, dtype=torch.float64)
+        """All of it but the processes, for a checkpoint."""
         kept = {WEIGHTS + name: tensor for name, tensor in self.weights.items()}
-        return self.rows | kept | {"loss": self.losses, "seconds": seconds}
+        return self.rows | kept | {"loss": self.losses}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor]) -> "Measured":
+    def from_tensors(
+        cls, tensors: dict[str, Tensor], processes: list[dict[str, Any]]
+    ) -> "Measured":
         """What `tensors` gave."""
         rest = dict(tensors)
-        losses, seconds = rest.pop("loss"), rest.pop("seconds")
+        losses = rest.pop("loss")
         measured = cls(len(losses))
-        measured.losses, measured.seconds = losses, float(seconds)
+        measured.losses, measured.processes = losses, processes
         for name, tensor in rest.items():
             if name.startswith(WEIGHTS):
                 measured.weights[name.removeprefix(WEIGHTS)] = tensor
@@ -173,6 +198,30 @@ class Measured:
         return self.rows | {"loss": torch.stack([stretch.mean() for stretch in stretches])}
 
 
+class Clock:
+    """This process's part in a run: when and at which step it began.
+
+    Args:
+        device: where it computes.
+        step: at which it begins.
+        code: the version of the code as it was before.
+    """
+
+    def __init__(self, device: torch.device, step: int, code: str):
+        self.device, self.first, self.code, self.began = device, step, code, time.monotonic()
+
+    def process(self, step: int) -> dict[str, Any]:
+        """Its entry in the record's origin, up to a step."""
+        return store.process_of(
+            code=self.code,
+            device=torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
+            threads=torch.get_num_threads(),
+            libraries=("torch", "numpy", "safetensors"),
+            steps=(self.first, step),
+            seconds=time.monotonic() - self.began,
+        )
+
+
 def _run(
     experiment: Experiment, device: torch.device, smoke: Experiment | None, folder: Path, runs: Path
 ) -> Record:
@@ -181,20 +230,16 @@ def _run(
     code = store.code_version()  # as it is before a long training
     numbers = fingerprint(smoke) if smoke else None
     checkpoint = runs / f"{experiment.stem}.safetensors"
-    state, measured = _train(setup, device, checkpoint)
-    origin = store.origin_of(
-        key=experiment.key,
-        experiment=experiment.configuration,
-        fingerprint=numbers,
-        data_sha256=setup.data_hash(),
-        chance=setup.chance,  # in the order of OUTCOMES
-        parameters=sum(p.numel() for p in state.denoiser.parameters()),
-        code=code,
-        device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        threads=torch.get_num_threads(),
-        libraries=("torch", "numpy", "safetensors"),
-        seconds=measured.seconds,
-    )
+    state, measured = _train(setup, device, checkpoint, code)
+    origin = {
+        "key": experiment.key,
+        "experiment": experiment.configuration,
+        "fingerprint": numbers,
+        "data_sha256": setup.data_hash(),
+        "chance": setup.chance,  # in the order of OUTCOMES
+        "parameters": sum(p.numel() for p in state.denoiser.parameters()),
+        "processes": measured.processes,
+    }
     arrays = {name: tensor.numpy() for name, tensor in measured.arrays().items()}
     weights = safetensors_bytes(measured.weights) if measured.weights else None
     done = store.save(experiment.stem, origin, arrays, weights, folder)
@@ -202,7 +247,9 @@ def _run(
     return done
 
 
-def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple[State, Measured]:
+def _train(
+    setup: Setup, device: torch.device, checkpoint: Path | None, code: str = ""
+) -> tuple[State, Measured]:
     """Train to the end, measuring along the way.
 
     The arrays of the record, with M = len(measure_at) and A = len(also):
@@ -217,7 +264,8 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
     experiment, config = setup.experiment, setup.experiment.training
     state, measured = State.fresh(setup.denoiser().to(device), config), Measured(config.steps)
     if checkpoint and checkpoint.exists():
-        measured = Measured.from_tensors(load_checkpoint(checkpoint, state, experiment.key))
+        measured = Measured.from_tensors(*load_checkpoint(checkpoint, state, experiment.key))
+    clock = Clock(device, state.step, code)
     if experiment.probing and not state.step:
         measured.rows |= setup.probe.constants()
         measured.append(setup.probe.along(state.average.eval()))
@@ -229,7 +277,7 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
         unit="step",
         disable=checkpoint is None,
     )
-    saved = time.monotonic()
+    due = time.monotonic() + FIRST_SAVE
     with bar:
         for _ in train(state, config, setup.draw, experiment.seed):
             bar.update()
@@ -237,20 +285,28 @@ def _train(setup: Setup, device: torch.device, checkpoint: Path | None) -> tuple
             if state.step in experiment.measure_at:
                 _measure(setup, state, measured)
                 bar.set_postfix_str(_shares(measured.rows["counts"][-1]))
-            now = time.monotonic()
-            if checkpoint and now - saved > SAVE_EVERY and state.step < config.steps:
-                measured.seconds += now - saved
-                saved = now
-                save_checkpoint(checkpoint, state, experiment.key, measured.tensors())
+            if checkpoint and (time.monotonic() > due or state.step == config.steps):
+                _save_checkpoint(checkpoint, state, experiment.key, measured, clock)
+                due = time.monotonic() + SAVE_EVERY
     _measure_end(setup, state, measured)
-    measured.seconds += time.monotonic() - saved
+    measured.processes.append(clock.process(state.step))
     return state, measured
+
+
+def _save_checkpoint(path: Path, state: State, key: str, measured: Measured, clock: Clock) -> None:
+    """Write where a run stands; where that fails, say so and go on: it may work the next time."""
+    processes = [*measured.processes, clock.process(state.step)]
+    try:
+        save_checkpoint(path, state, key, measured.tensors(), processes)
+    except OSError as error:
+        tqdm.write(f"checkpoint {path} could not be written: {error}", file=sys.stderr)
 
 
 def _measure(setup: Setup, state: State, measured: Measured) -> None:
     """Add what samples of the averaged network look like at this step, and how locally it works."""
     denoiser = state.average.eval()
     signals = setup.sample(denoiser, _device(denoiser))
+    _require_finite(denoiser, signals, state.step, setup.experiment.training.rate)
     tokens = setup.reader(signals).cpu()
     measured.append(
         {
@@ -282,9 +338,13 @@ def _measure_end(setup: Setup, state: State, measured: Measured) -> None:
         measured.rows |= setup.probe.at_the_end(denoiser, setup.reverse(denoiser, device))
 
 
-def _weights(found: Record) -> bytes | None:
-    """The file of the weights that a record kept, if any."""
-    return found.weights.read_bytes() if found.origin["weights_sha256"] else None
+def _require_finite(denoiser: Denoiser, signals: Tensor, step: int, rate: float) -> None:
+    """FloatingPointError where a network or what it draws holds NaN or infinity: it diverged."""
+    for name, tensor in (*denoiser.state_dict().items(), ("what the network draws", signals)):
+        if not tensor.isfinite().all():
+            raise FloatingPointError(
+                f"{name} holds NaN or infinity at step {step}: lower rate={rate} or set clip"
+            )
 
 
 def _device(denoiser: Denoiser) -> torch.device:

@@ -1,5 +1,6 @@
 """A setup: what a configuration describes, built and ready to train and sample."""
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -147,3 +148,16 @@ class Setup:
         if self.exemplars is not None:
             parts["exemplars"] = self.exemplars
         return hash_arrays({name: tensor.numpy() for name, tensor in parts.items()})
+
+
+def data_hash(experiment: Experiment) -> str:
+    """`Setup.data_hash` of an experiment; those with the same data are set up once a process."""
+    data = (experiment.parts["grammar"], experiment.parts["renderer"])
+    how = (experiment.n_train, experiment.rendering, experiment.seed)
+    asked = json.dumps((*data, *how), sort_keys=True)
+    if asked not in _HASHES:
+        _HASHES[asked] = Setup(experiment).data_hash()
+    return _HASHES[asked]
+
+
+_HASHES: dict[str, str] = {}

@@ -1,20 +1,34 @@
-"""What a run measured, kept: files, records, keys, and where records come from.
+"""What a run measured, kept: files, records, checkpoints, keys, and where records come from.
 
 Here lives what reads and writes files and knows nothing of diffusion: a record is arrays and a JSON
 object to it, a key the hash of a dataclass. Nothing here imports anything else of the package.
 """
 
-from localbias.store.files import write_atomically
+from localbias.store.checkpoint import load_checkpoint, save_checkpoint
+from localbias.store.files import only_writer, require_writable, write_atomically
 from localbias.store.keys import beyond_defaults, key_of, revive
-from localbias.store.origin import code_version, origin_of
-from localbias.store.paths import RECORDS, ROOT, RUNS
-from localbias.store.record import READS, Record, all_records, find, hash_arrays, load, save
+from localbias.store.origin import code_version, process_of
+from localbias.store.paths import CHECKOUT, RECORDS, ROOT, RUNS, SMOKE_RECORDS
+from localbias.store.record import (
+    READS,
+    SCHEMA,
+    Record,
+    all_records,
+    find,
+    hash_arrays,
+    load,
+    save,
+    write_origin,
+)
 
 __all__ = [
+    "CHECKOUT",
     "READS",
     "RECORDS",
     "ROOT",
     "RUNS",
+    "SCHEMA",
+    "SMOKE_RECORDS",
     "Record",
     "all_records",
     "beyond_defaults",
@@ -23,8 +37,13 @@ __all__ = [
     "hash_arrays",
     "key_of",
     "load",
-    "origin_of",
+    "load_checkpoint",
+    "only_writer",
+    "process_of",
+    "require_writable",
     "revive",
     "save",
+    "save_checkpoint",
     "write_atomically",
+    "write_origin",
 ]

@@ -1,58 +1,73 @@
-"""Where a record comes from: the code, the machine, the libraries, the seconds it took."""
+"""Where a record comes from: the code, the machines, the libraries, the seconds it took."""
 
+import os
 import platform
 import shutil
 import subprocess
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-from localbias.store.paths import ROOT
+from localbias.store.paths import CHECKOUT, ROOT
+
+SOURCES = ("src", "pyproject.toml", "constraints.txt")  # what decides a run's numbers
 
 
-def origin_of(
+def process_of(
     *,
-    key: str,
-    experiment: dict[str, Any],
-    fingerprint: dict[str, float] | None,
     code: str,
-    seconds: float,
     device: str,
     threads: int,
     libraries: tuple[str, ...],
-    **more: Any,
+    steps: tuple[int, int],
+    seconds: float,
 ) -> dict[str, Any]:
-    """The JSON object of a record, as far as it does not depend on what was measured.
+    """One process that took part in a run: an interrupted run is made by several.
 
     Args:
-        key: of the configuration.
-        experiment: the whole configuration, as JSON has it.
-        fingerprint: a few numbers of the same configuration made small; None where there is none.
-        code: what `code_version` said before the run began.
-        seconds: of wall time that it took.
+        code: what `code_version` said before it began.
         device: "cpu", or the name of the GPU.
         threads: of PyTorch on the CPU.
         libraries: names of the distributions whose versions decide the numbers.
-        more: what else this kind of record holds.
+        steps: where it began and where it ended.
+        seconds: of wall time.
     """
     return {
-        "key": key,
-        "experiment": experiment,
-        "fingerprint": fingerprint,
-        **more,
         "code": code,
         "device": device,
         "threads": threads,
         "machine": platform.machine(),
         "libraries": {name: metadata.version(name) for name in libraries},
+        "steps": list(steps),
         "seconds": round(seconds, 1),
     }
 
 
-def code_version() -> str:
-    """The commit the code stands at, with "-dirty" if it has changed; elsewhere the version."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    if (ROOT / ".git").exists() and shutil.which("git"):
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        if result.returncode == 0:
-            return result.stdout.strip()
-    return metadata.version("localbias")
+def code_version(root: Path = ROOT, checkout: bool = CHECKOUT) -> str:
+    """The commit the code stands at; outside a checkout the version of the package.
+
+    "-dirty" follows where what decides a run's numbers is not as committed; files that git does not
+    know yet count, other documents don't. Git's own environment variables are left out of account:
+    they may name another repository.
+
+    Args:
+        root: of the checkout.
+        checkout: whether the package lies in one.
+    """
+    version = metadata.version("localbias")
+    if not checkout or not (root / ".git").exists() or not shutil.which("git"):
+        return version
+    commit = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *SOURCES)
+    if commit is None or changed is None:
+        return version
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What git says of the repository at `root`; None where it fails."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True
+    )
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -8,15 +8,11 @@ import tomllib
 from pathlib import Path
 
 
-def project_root(package: Path, working: Path) -> Path:
-    """The folder whose `records/` are meant.
-
-    Args:
-        package: a folder of the package's code.
-        working: the folder to take where the package is not in a checkout of its own.
+def project_root(package: Path) -> Path | None:
+    """The checkout that a folder of the package's code lies in.
 
     Returns:
-        The nearest folder above `package` with a pyproject.toml of this project, else `working`.
+        The nearest folder above it with a pyproject.toml of this project; None where it has none.
     """
     for folder in package.resolve().parents:
         declared = folder / "pyproject.toml"
@@ -24,9 +20,12 @@ def project_root(package: Path, working: Path) -> Path:
             project = tomllib.loads(declared.read_text(encoding="utf-8")).get("project", {})
             if project.get("name") == "localbias":
                 return folder
-    return working
+    return None
 
 
-ROOT = project_root(Path(__file__), Path.cwd())
+_FOUND = project_root(Path(__file__))
+CHECKOUT = _FOUND is not None
+ROOT = _FOUND or Path.cwd()
 RECORDS = ROOT / "records"
 RUNS = ROOT / "runs"  # checkpoints of unfinished runs
+SMOKE_RECORDS = RUNS / "smoke"  # of the smoke tier, which is made again in seconds

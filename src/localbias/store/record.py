@@ -1,27 +1,32 @@
 """The record store: what a run measured (arrays), where it came from (origin), the weights it kept.
 
-A record is up to three files of one stem in `records/`: <stem>.json (origin), <stem>.npz (arrays)
-and, where weights were kept, <stem>.safetensors. The JSON names the hashes of the other two and is
-written last, so a record is there whole or not at all.
+A record is up to three files in `records/`: <stem>.json (origin), an .npz (arrays) and, where
+weights were kept, a .safetensors. The JSON names the other two with their hashes, bears a checksum
+of its own and is written last, so a record is there whole or not at all: a new one takes the place
+of an old one when its JSON does.
 """
 
 import hashlib
 import io
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from localbias.store.files import write_atomically
+from localbias.store.files import only_writer, write_atomically
 from localbias.store.paths import RECORDS
 
 # An environment variable: the file to which the name of each record that is read is appended.
 READS = "LOCALBIAS_READS"
-FIELDS = ("key", "experiment", "fingerprint", "arrays_sha256", "weights_sha256")
+SCHEMA = 2  # of the JSON; CHANGELOG.md says what each was
+FIELDS = ("key", "experiment", "fingerprint", "processes", "arrays_sha256", "files")
+LARGEST = 2**30  # bytes of the arrays that are read
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Record:
 
     Attributes:
         path: of its JSON file.
-        origin: the configuration, the hashes, the fingerprint and the machine (`origin_of`).
+        origin: the configuration, the hashes, the fingerprint and the machines (`origin_of`).
     """
 
     path: Path
@@ -41,6 +46,11 @@ class Record:
         """The whole configuration, as the JSON has it."""
         return self.origin["experiment"]
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of all processes that made it."""
+        return sum(process["seconds"] for process in self.origin["processes"])
+
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """What was measured, checked against its hash.
@@ -48,33 +58,45 @@ class Record:
         Raises:
             ValueError: where the file is damaged, naming it.
         """
-        path = self.path.with_suffix(".npz")
+        path = self._file(".npz")
+        assert path  # every record has arrays
         try:
             # Opened here, since numpy leaves a file open that it cannot read.
-            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
-                arrays = dict(file)
+            with path.open("rb") as content:
+                size = sum(member.file_size for member in zipfile.ZipFile(content).infolist())
+                if size > LARGEST:
+                    raise ValueError(f"{size} bytes of arrays; allowed: {LARGEST}")
+                content.seek(0)
+                with np.load(content, allow_pickle=False) as file:
+                    arrays = dict(file)
+            found = hash_arrays(arrays)
         except Exception as error:  # a broken zip raises any of a dozen types
             raise ValueError(f"record {path} is damaged: {error}") from None
-        _check(path, hash_arrays(arrays), self.origin["arrays_sha256"])
+        _check(path, found, self.origin["arrays_sha256"])
         return arrays
 
     @property
-    def weights(self) -> Path:
-        """The safetensors file of kept weights, checked against its hash.
+    def weights(self) -> Path | None:
+        """The safetensors file of kept weights; None where none were kept."""
+        return self._file(".safetensors")
+
+    def _file(self, suffix: str) -> Path | None:
+        named = [name for name in self.origin["files"] if name.endswith(suffix)]
+        return self.path.with_name(named[0]) if named else None
+
+    def check_files(self) -> None:
+        """Compare its files with the hashes that the origin has of them.
 
         Raises:
-            FileNotFoundError: where the run kept none.
-            ValueError: where the file is damaged or gone, naming it.
+            ValueError: where one is damaged or gone, naming it.
         """
-        path = self.path.with_suffix(".safetensors")
-        if self.origin["weights_sha256"] is None:
-            raise FileNotFoundError(f"record {self.path} kept no weights")
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ValueError(f"record {path} is damaged: {error}") from None
-        _check(path, found, self.origin["weights_sha256"])
-        return path
+        for name, expected in self.origin["files"].items():
+            path = self.path.with_name(name)
+            try:
+                found = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise ValueError(f"record {path} is damaged: {error.strerror}") from None
+            _check(path, found, expected)
 
 
 def save(
@@ -84,7 +106,7 @@ def save(
     weights: bytes | None,
     folder: Path = RECORDS,
 ) -> Record:
-    """Write a record whole or not at all; the one of the same stem, if any, is replaced.
+    """Write a record whole or not at all; one of the same stem stays until the new one is whole.
 
     Args:
         stem: the name of its files.
@@ -92,44 +114,76 @@ def save(
         arrays: what was measured.
         weights: a safetensors file, or None where none were kept.
         folder: where it lies.
+
+    Raises:
+        OSError: where it cannot be written; the old record stays.
     """
-    path = folder / f"{stem}.json"
-    origin = origin | {
-        "arrays_sha256": hash_arrays(arrays),
-        "weights_sha256": hashlib.sha256(weights).hexdigest() if weights else None,
-    }
-    content = io.BytesIO()
+    path, content = folder / f"{stem}.json", io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    # From here until the new JSON is written there is no record of this stem, so new arrays never
-    # stand beside an old origin.
-    path.unlink(missing_ok=True)
-    write_atomically(path.with_suffix(".npz"), content.getvalue())
-    if weights:
-        write_atomically(path.with_suffix(".safetensors"), weights)
-    write_atomically(path, (json.dumps(origin, indent=1, ensure_ascii=False) + "\n").encode())
-    return Record(path, origin)
+    parts = {".npz": content.getvalue()} | ({".safetensors": weights} if weights else {})
+    hashes = {suffix: hashlib.sha256(part).hexdigest() for suffix, part in parts.items()}
+    with only_writer(path.name, folder):
+        # Beside a record that is replaced, the new files need names of their own.
+        names = {
+            suffix: f"{stem}-{hashes[suffix][:8]}{suffix}" if path.exists() else f"{stem}{suffix}"
+            for suffix in parts
+        }
+        files = {names[suffix]: hashes[suffix] for suffix in parts}
+        for suffix, part in parts.items():
+            write_atomically(folder / names[suffix], part)
+        whole = origin | {"arrays_sha256": hash_arrays(arrays), "files": files}
+        signed = write_origin(path, whole)
+        for suffix in (".npz", ".safetensors"):
+            for old in (
+                folder / f"{stem}{suffix}",
+                *folder.glob(f"{stem}-{'[0-9a-f]' * 8}{suffix}"),
+            ):
+                if old.name not in files:
+                    old.unlink(missing_ok=True)
+    return Record(path, signed)
+
+
+def write_origin(path: Path, origin: dict[str, Any]) -> dict[str, Any]:
+    """Write the JSON of a record: the origin, the number of its schema and a checksum over both."""
+    signed = _signed(origin)
+    write_atomically(path, _json(signed))
+    return signed
 
 
 def load(path: Path) -> Record:
-    """The record of a JSON file; its arrays are read and checked when they are asked for.
+    """The record of a JSON file, its files checked; the arrays are read when they are asked for.
 
     Raises:
         FileNotFoundError: where there is none.
-        ValueError: where it is damaged, naming the file.
+        ValueError: where it is damaged or of another schema, naming the file.
     """
     try:
-        origin = json.loads(path.read_text())
-        missing = set(FIELDS) - origin.keys()
-    except (ValueError, AttributeError) as error:
+        origin = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError, RecursionError) as error:
         raise ValueError(f"record {path} is damaged: {error}") from None
+    if not isinstance(origin, dict) or not {"key", "experiment"} <= origin.keys():
+        raise ValueError(f"record {path} is damaged: it is no record of an experiment")
+    if origin.get("schema") != SCHEMA:
+        raise ValueError(
+            f"record {path} has schema {origin.get('schema', 1)}, this version reads {SCHEMA}: "
+            "`localbias migrate` brings older ones up to it"
+        )
+    missing = set(FIELDS) - origin.keys()
     if missing:
         raise ValueError(f"record {path} is damaged: it lacks {', '.join(sorted(missing))}")
+    _check(path, _signed(origin)["sha256"], origin.get("sha256"))
+    if any(Path(name).name != name for name in origin["files"]):
+        raise ValueError(f"record {path} is damaged: its files lie elsewhere")
+    record = Record(path, origin)
+    record.check_files()
     if os.environ.get(READS):
         # The path within records/, since flows lie in a folder of their own.
         name = path.relative_to(RECORDS) if path.is_relative_to(RECORDS) else path.name
-        with open(os.environ[READS], "a") as file:
+        with open(os.environ[READS], "a", encoding="utf-8") as file:
             file.write(f"{name}\n")
-    return Record(path, origin)
+    return record
 
 
 def find(stem: str, stem_of: Callable[[dict], str], folder: Path = RECORDS) -> Record | None:
@@ -160,9 +214,28 @@ def find(stem: str, stem_of: Callable[[dict], str], folder: Path = RECORDS) -> R
     return found
 
 
-def all_records(pattern: str = "*", folder: Path = RECORDS) -> list[Record]:
-    """The records of a folder whose stem matches the pattern, by name."""
-    return [load(path) for path in sorted(folder.glob(f"{pattern}.json"))]
+def all_records(
+    pattern: str = "*", folder: Path = RECORDS, odd: Callable[[str], object] | None = None
+) -> list[Record]:
+    """The records of a folder whose stem matches the pattern, by name.
+
+    Args:
+        pattern: of stems.
+        folder: where they lie.
+        odd: called with a sentence about each file that is none; without it that is an error.
+
+    Raises:
+        ValueError: for a file that is no record, or a damaged one, naming it.
+    """
+    found = []
+    for path in sorted(folder.glob(f"{pattern}.json")):
+        try:
+            found.append(load(path))
+        except ValueError as error:
+            if odd is None:
+                raise
+            odd(str(error))
+    return found
 
 
 def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
@@ -174,8 +247,18 @@ def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _check(path: Path, found: str, expected: str) -> None:
+def _signed(origin: dict[str, Any]) -> dict[str, Any]:
+    rest = {"schema": SCHEMA} | {k: v for k, v in origin.items() if k not in ("schema", "sha256")}
+    return rest | {"sha256": hashlib.sha256(_json(rest)).hexdigest()}
+
+
+def _json(origin: dict[str, Any]) -> bytes:
+    return (json.dumps(origin, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _check(path: Path, found: str, expected: object) -> None:
     if found != expected:
         raise ValueError(
-            f"record {path} is damaged: its hash is {found[:12]}…, its origin says {expected[:12]}…"
+            f"record {path} is damaged: its hash is {found[:12]}…, "
+            f"its origin says {str(expected)[:12]}…"
         )

@@ -13,6 +13,6 @@ mathematics alone; verdicts on the paper's claims are `book.claims`.
 - `counterexample`: a law under which the best neuron is off the axis.
 - `locality`: the local dependency ratio of the optimum of parity, against noise and length.
 - `flow`: gradient flow of the two-layer network.
-- `trace`: a flow as measured, and stored flows.
+- `trace`: a flow as measured; `stored`: those that are kept.
 - `numerics`: sums and integrals that know their error.
 """

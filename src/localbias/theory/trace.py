@@ -1,13 +1,8 @@
-"""A gradient flow as measured: its loss, its weights on and off the axis, its stairs (§5, A.8).
-
-`run` keeps what it measured in records/theory, and reads it from there the next time.
-"""
+"""A gradient flow as measured: its loss, its weights on and off the axis, its stairs (§5, A.8)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from time import monotonic
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,29 +11,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from localbias.seeds import random_generator
-from localbias.store import (
-    RECORDS,
-    Record,
-    beyond_defaults,
-    code_version,
-    find,
-    key_of,
-    origin_of,
-    save,
-)
 from localbias.theory.flow import Flow, State, draw, flow
 from localbias.theory.target import Levels, parity_levels
 
-FLOWS_FOLDER = RECORDS / "theory"
 SPACING = 1.1  # from one measured step to the next
-# The flows that are stored, by (d, seed); those of 3 to 8 signs leave M in fewer steps, that of 16
-# does not.
-FLOWS = {
-    (d, seed): Flow(d, steps=100_000, seed=seed)
-    for d in (3, 4, 5, 6, 7, 8, 16)
-    for seed in range(1 if d == 16 else 3)
-}
-SINGLE = ("axis", "rest")  # columns that are stored in single precision
 
 
 class Sample:
@@ -130,10 +106,79 @@ class Trace:
         return min(self.states.values(), key=lambda state: abs(loss[state.step] - level))
 
 
+class Rows:
+    """What was measured of a flow so far, a row a measured step.
+
+    Attributes:
+        columns: name -> a number or a tensor for each row.
+    """
+
+    NAMES = ("step", "time", "loss", "error", "distance", "axis", "rest")
+
+    def __init__(self) -> None:
+        self.columns: dict[str, list[Tensor]] = {name: [] for name in self.NAMES}
+
+    def add(self, state: State, sample: Sample) -> float:
+        """Measure a state; its loss."""
+        loss, error = sample.loss(state)
+        row = (state.step, state.time, loss, error, state.distance, state.axis, state.rest)
+        for name, value in zip(self.NAMES, row):
+            self.columns[name].append(torch.as_tensor(value, dtype=torch.float64))
+        return loss
+
+    def due(self, step: int, last: int) -> bool:
+        """Whether a step is to be measured: the first, the last, and such that grow by a tenth."""
+        if not self.columns["step"]:
+            return True
+        before = int(self.columns["step"][-1])
+        return step > before and (step == last or step >= max(before + 1, int(SPACING * before)))
+
+    def stacked(self) -> dict[str, Tensor]:
+        """The columns as tensors with a first axis of rows; steps are whole numbers."""
+        found = {name: torch.stack(values) for name, values in self.columns.items()}
+        return found | {"step": found["step"].long()}
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Tensor]) -> "Rows":
+        """What `stacked` gave."""
+        rows = cls()
+        rows.columns = {name: list(columns[name].double()) for name in cls.NAMES}
+        return rows
+
+
+def measuring(
+    states: Iterable[State],
+    sample: Sample,
+    rows: Rows,
+    keep: Iterable[int] = (),
+    below: float = -math.inf,
+) -> Iterator[State]:
+    """Pass a flow on, measured as it goes.
+
+    Args:
+        states: the flow.
+        sample: of the same configuration.
+        rows: to which is added what is measured.
+        keep: steps that are measured whatever their distance.
+        below: the flow ends early where a measured loss is under this.
+
+    Yields:
+        Each state, after it was measured.
+    """
+    wanted = set(keep)
+    for state in states:
+        loss = math.inf
+        if state.step in wanted or rows.due(state.step, sample.config.steps):
+            loss = rows.add(state, sample)
+        yield state
+        if loss < below:
+            return
+
+
 def measure(
     states: Iterable[State], sample: Sample, keep: Iterable[int] = (), below: float = -math.inf
 ) -> Trace:
-    """Measure a flow as it goes.
+    """Measure a flow to its end.
 
     At its first and last step, those to keep, and between them at steps that grow by a tenth.
 
@@ -143,33 +188,10 @@ def measure(
         keep: the steps whose states the trace keeps.
         below: the flow ends early where the loss is under this.
     """
-    kept, wanted, next_step = {}, set(keep), 0
-    rows, axes, rests = [], [], []
-    for state in states:
-        if state.step in wanted:
-            kept[state.step] = state
-        elif state.step < next_step and state.step != sample.config.steps:
-            continue
-        held_out = sample.loss(state)
-        rows.append((state.step, state.time, *held_out, state.distance))
-        axes.append(state.axis)
-        rests.append(state.rest)
-        next_step = max(state.step + 1, int(SPACING * state.step))
-        if held_out[0] < below:
-            break
-    step, time, loss, error, distance = torch.tensor(rows, dtype=torch.float64).T.contiguous()
-    return Trace(
-        sample.config,
-        sample.levels,
-        kept,
-        step.long(),
-        time,
-        loss,
-        error,
-        distance,
-        torch.stack(axes),
-        torch.stack(rests),
-    )
+    rows, wanted = Rows(), set(keep)
+    passed = measuring(states, sample, rows, wanted, below)
+    kept = {state.step: state for state in passed if state.step in wanted}
+    return Trace(sample.config, sample.levels, kept, **rows.stacked())
 
 
 def follow(sample: Sample, keep: int = 60) -> Trace:
@@ -281,73 +303,3 @@ def growth_per_sign(times: Mapping[int, Sequence[float]]) -> float:
         return math.nan
     lengths, logs = zip(*points)
     return math.exp(np.polyfit(lengths, logs, 1)[0])
-
-
-def run(config: Flow, until: str | None = "left", folder: Path = FLOWS_FOLDER) -> Trace:
-    """The stored trace of exactly this flow; where there is none, the flow is run and stored.
-
-    It keeps no states, and `axis` and `rest` have single precision.
-
-    Args:
-        config: the flow.
-        until: the goal at which the flow ends, a field of `Stairs`; None: it goes on to the last
-            step.
-        folder: of the records.
-
-    Raises:
-        ValueError: for another `until`, and for a record that is damaged or holds another flow.
-    """
-    if until not in (None, *Stairs._fields):
-        raise ValueError(f"until={until!r}; allowed: {', '.join(Stairs._fields)}, None")
-    record = find(_stem(config, until), _stem_of, folder) or _train(config, until, folder)
-    columns = {name: torch.from_numpy(array) for name, array in record.arrays.items()}
-    columns |= {name: columns[name].double() for name in SINGLE}
-    return Trace(config, parity_levels(config.alpha_bar, config.d), {}, **columns)
-
-
-def fingerprint(config: Flow) -> dict[str, float]:
-    """What the code makes of a flow's first hundred steps: loss, weights on the axis, off it."""
-    short = replace(config, steps=100)
-    trace = measure(flow(short), Sample(short, 2**10))
-    return {
-        name: round(getattr(trace, name)[-1].sum().item(), 6) for name in ("loss", "axis", "rest")
-    }
-
-
-def _key(config: Flow, until: str | None) -> str:
-    """The hash of a flow and of where it ends."""
-    return key_of({"flow": beyond_defaults(config), "until": until})
-
-
-def _stem(config: Flow, until: str | None) -> str:
-    """The name of a record's files."""
-    return f"flow-{config.d}-s{config.seed}-{_key(config, until)}"
-
-
-def _stem_of(experiment: dict) -> str:
-    """The name that belongs to the configuration of a record."""
-    return _stem(Flow(**experiment["flow"]), experiment["until"])
-
-
-def _train(config: Flow, until: str | None, folder: Path) -> Record:
-    """Run a flow and store what was measured of it."""
-    code, began, stem = code_version(), monotonic(), _stem(config, until)
-    sample = Sample(config)
-    below = -math.inf if until is None else getattr(goals(sample.levels), until)
-    with tqdm(flow(config), total=config.steps + 1, desc=stem, unit="step") as states:
-        trace = measure(states, sample, below=below)
-    origin = origin_of(
-        key=_key(config, until),
-        experiment={"flow": asdict(config), "until": until},
-        fingerprint=fingerprint(config),
-        code=code,
-        device="cpu",
-        threads=torch.get_num_threads(),
-        libraries=("torch", "numpy", "scipy"),
-        seconds=monotonic() - began,
-    )
-    columns = {name: getattr(trace, name) for name in ("step", "time", "loss", "error", "distance")}
-    columns |= {name: getattr(trace, name).float() for name in SINGLE}
-    return save(
-        stem, origin, {name: column.numpy() for name, column in columns.items()}, None, folder
-    )

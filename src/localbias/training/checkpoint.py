@@ -1,25 +1,32 @@
-"""Checkpoints: all that a training needs to go on, bit for bit, in one file."""
+"""Checkpoints of a training: all that it needs to go on bit for bit, and what it measured."""
 
-import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from localbias.store import write_atomically
+from localbias import store
 from localbias.training.loop import State
 
+PARTS = ("network", "average", "optimizer", "array")
 
-def save_checkpoint(path: Path, state: State, key: str, arrays: dict[str, Tensor]) -> None:
-    """Write all that resuming needs to one safetensors file, whole or not at all.
+
+def save_checkpoint(
+    path: Path, state: State, key: str, arrays: dict[str, Tensor], notes: Any = None
+) -> None:
+    """Write a checkpoint, whole or not at all.
 
     Args:
         path: of the file.
         state: of the training.
         key: of the experiment, checked when the file is read.
         arrays: what was measured so far.
+        notes: what else is to be kept; anything that JSON can write.
+
+    Raises:
+        OSError: where it cannot be written; an older one stays.
     """
     tensors = {f"network.{name}": tensor for name, tensor in state.denoiser.state_dict().items()}
     if state.average is not state.denoiser:
@@ -29,12 +36,12 @@ def save_checkpoint(path: Path, state: State, key: str, arrays: dict[str, Tensor
     for i, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in moments.items()}
     tensors |= {f"array.{name}": tensor for name, tensor in arrays.items()}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {"step": str(state.step), "loss": json.dumps(state.loss), "key": key}
-    write_atomically(path, save(tensors, header))
+    plain = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+    header = {"step": state.step, "loss": state.loss, "notes": notes}
+    store.save_checkpoint(path, key, plain, header)
 
 
-def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
+def load_checkpoint(path: Path, state: State, key: str) -> tuple[dict[str, Tensor], Any]:
     """Bring a state to where the checkpoint was saved.
 
     Args:
@@ -43,31 +50,19 @@ def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
         key: of the experiment.
 
     Returns:
-        The arrays that were measured until then.
+        The arrays that were measured until then, and the notes.
 
     Raises:
-        ValueError: where the file is damaged, belongs to another experiment or holds a number that
-            is not finite, naming it.
+        ValueError: where the file is damaged, belongs to another experiment, does not fit the
+            network or holds a number that is not finite, naming it.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            names = file.keys()  # the file itself is no mapping
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"checkpoint {path} is damaged ({error}); delete it to start afresh"
-        ) from None
-    if header.get("key") != key:
-        raise ValueError(f"checkpoint {path} belongs to experiment {header.get('key')}, not {key}")
-    parts: dict[str, dict[str, Tensor]] = {
-        part: {} for part in ("network", "average", "optimizer", "array")
-    }
-    for name, tensor in tensors.items():
+    arrays, header = store.load_checkpoint(path, key)
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
+    for name, array in arrays.items():
         part, rest = name.split(".", 1)
-        parts[part][rest] = tensor
+        parts[part][rest] = torch.from_numpy(array)
         # What was measured may hold NaN: it is not computed with.
-        if part != "array" and not tensor.isfinite().all():
+        if part != "array" and not np.isfinite(array).all():
             raise ValueError(
                 f"checkpoint {path}: {name} holds NaN or infinity; delete it to start afresh"
             )
@@ -76,20 +71,29 @@ def load_checkpoint(path: Path, state: State, key: str) -> dict[str, Tensor]:
         if state.average is not state.denoiser:
             state.average.load_state_dict(parts["average"])
         _restore_moments(state.optimizer, parts["optimizer"])
-    except RuntimeError as error:  # the code that builds the network has changed since
+        state.step, state.loss = header["step"], header["loss"]
+    except (RuntimeError, KeyError) as error:  # the code that builds the network has changed since
         raise ValueError(
             f"checkpoint {path} does not fit the network ({error}); delete it to start afresh"
         ) from None
-    state.step, state.loss = int(header["step"]), json.loads(header["loss"])
-    return parts["array"]
+    return parts["array"], header["notes"]
 
 
 def _restore_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Tensor]) -> None:
-    """Give the optimizer its moments, saved as "<place of the parameter>.<name>"."""
+    """Give the optimizer its moments, saved as "<place of the parameter>.<name>".
+
+    A parameter that never got a gradient has none. KeyError where only some are there, or more
+    than there are parameters.
+    """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for name, tensor in saved.items():
-        i, moment = name.split(".", 1)
-        parameter = parameters[int(i)]
-        if moment != "step":  # Adam(fused=True) needs the moments in the parameter's memory format
-            tensor = torch.empty_like(parameter).copy_(tensor)
-        optimizer.state[parameter][moment] = tensor.to(parameter.device)
+    rest = dict(saved)
+    for i, parameter in enumerate(parameters):
+        if not any(name.startswith(f"{i}.") for name in rest):
+            continue
+        for moment in ("step", "exp_avg", "exp_avg_sq"):
+            tensor = rest.pop(f"{i}.{moment}")
+            if moment != "step":  # Adam(fused=True) needs the parameter's memory format
+                tensor = torch.empty_like(parameter).copy_(tensor)
+            optimizer.state[parameter][moment] = tensor.to(parameter.device)
+    if rest or not saved:
+        raise KeyError(f"optimizer.{min(rest, default='')}")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from localbias.book.claims.claim import CONDITION, EXACT, HOLDS, Claims, Evidence, number
-from localbias.theory import numerics, target, trace
+from localbias.theory import numerics, stored, target, trace
 from localbias.theory.laws import PARITIES, pairwise_independent
 
 CLAIMS = Claims()
@@ -76,7 +76,7 @@ def _one_bit() -> Evidence:
 def _stairs() -> Evidence:
     r"""The loss of the two-layer network falls to the best linear level, to the best univariate
     level, and at last leaves that for the optimum."""
-    flows = {key: trace.run(config) for key, config in trace.FLOWS.items()}
+    flows = {key: stored.run(config) for key, config in stored.FLOWS.items()}
     times = {key: trace.stairs(run) for key, run in flows.items()}
     short = [times[d, seed] for d, seed in times if d <= 8]
     whole = sum(bool(np.isfinite(reached).all()) for reached in short)
@@ -85,7 +85,7 @@ def _stairs() -> Evidence:
     longest, last = times[16, 0], float(flows[16, 0].time[-1])
     return Evidence(
         f"**{whole} of {len(short)}** stored flows of 3 to 8 signs (ᾱ = 0.7, weights of standard "
-        f"deviation {trace.FLOWS[16, 0].scale:g}) came to all three, and left the second at times "
+        f"deviation {stored.FLOWS[16, 0].scale:g}) came to all three, and left the second at times "
         f"{spans[3]} (d = 3) up to {spans[8]} (d = 8). That of 16 signs reached the second at "
         f"{longest.univariate:,.0f} and was still there at {last:,.0f}.",
         1 - whole / len(short),

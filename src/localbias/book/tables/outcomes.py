@@ -109,7 +109,7 @@ def settings(experiments: Iterable[Results]) -> Markdown:
                 "experiment": f"`{e.name}`",
                 "tier": e.tier,
                 "parameters": f"{results.parameters:,}",
-                "minutes": f"{results.records[0].origin['seconds'] / 60:.0f}",
+                "minutes": f"{results.records[0].seconds / 60:.0f}",
                 "training strings": f"{e.n_train:,}, {e.rendering}",
                 "output read as, loss on": f"{e.reads}, {e.target}",
                 "steps × batch": f"{training.steps:,} × {training.batch}",

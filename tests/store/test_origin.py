@@ -1,0 +1,75 @@
+"""Provenance: which code made a record."""
+
+import subprocess
+from importlib import metadata
+
+import pytest
+
+from localbias import store
+
+VERSION = metadata.version("localbias")
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with one commit; its path and the commit."""
+    for name, content in {
+        "src/code.py": "1",
+        "pyproject.toml": "",
+        "constraints.txt": "",
+        "README.md": "Read",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "all")
+    return tmp_path, git(tmp_path, "rev-parse", "HEAD")
+
+
+def test_a_clean_checkout_is_its_commit(checkout):
+    root, commit = checkout
+    assert store.code_version(root) == commit
+
+
+@pytest.mark.parametrize("name", ["README.md", "notes.txt", "records/one.json"])
+def test_what_decides_no_number_does_not_count(name, checkout):
+    root, commit = checkout
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("changed")
+    assert store.code_version(root) == commit
+
+
+@pytest.mark.parametrize(
+    "name", ["src/code.py", "src/new.py", "src/part/new.py", "pyproject.toml", "constraints.txt"]
+)
+def test_changed_and_unknown_sources_count(name, checkout):
+    root, commit = checkout
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("changed")
+    assert store.code_version(root) == f"{commit}-dirty"
+
+
+def test_another_repository_in_the_environment_is_left_out(checkout, tmp_path_factory, monkeypatch):
+    root, commit = checkout
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-q")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    assert store.code_version(root) == commit
+
+
+def test_outside_a_checkout_and_without_git_it_is_the_version(checkout, tmp_path, monkeypatch):
+    root, _ = checkout
+    assert store.code_version(root, checkout=False) == VERSION  # someone else's repository
+    assert store.code_version(tmp_path / "nowhere") == VERSION
+    monkeypatch.setenv("PATH", "")
+    assert store.code_version(root) == VERSION
