@@ -52,6 +52,7 @@ from localbias import figures, grammar, reading, render
 from localbias.book import parameters, tables
 from localbias.experiments import TIERS, catalogue, reference_counts
 from localbias.reading.digits import examples
+from localbias.experiments.recorded import Recorded
 from localbias.training import State, auto_device, train, use_threads
 
 parameters(
@@ -64,9 +65,8 @@ parameters(
 use_threads()
 figures.use_style()
 here = auto_device(device)
-seeds = (0, 1, 2) if seed == 0 else (seed,)
 setup = partial(catalogue.setup, tier=tier, seed=seed)
-recorded = partial(catalogue.recorded, tier=tier, seeds=seeds, device=device)
+recorded = Recorded(1, tier, seed, device)
 
 # %% [markdown]
 # ## The rules

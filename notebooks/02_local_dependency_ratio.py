@@ -49,6 +49,7 @@ from localbias import figures
 from localbias.book import parameters, tables
 from localbias.exact import over_levels
 from localbias.experiments import TIERS, catalogue, perfect_ratios
+from localbias.experiments.recorded import Recorded
 from localbias.ldr import local_dependency_ratio
 from localbias.training import use_threads
 
@@ -61,9 +62,8 @@ parameters(
 )
 use_threads()
 figures.use_style()
-seeds = (0, 1, 2) if seed == 0 else (seed,)
 setup = partial(catalogue.setup, tier=tier, seed=seed)
-recorded = partial(catalogue.recorded, tier=tier, seeds=seeds, device=device)
+recorded = Recorded(2, tier, seed, device)
 level = setup("quarter-unet-470").experiment.probing.closer[0]  # of the digits: inside the band
 
 # %% [markdown]
@@ -170,7 +170,7 @@ tables.bands(
 #|   LDR along training for the three targets in four networks
 readings = {
     "UNet,\nread as v": recorded("quarter-unet-470"),
-    "UNet,\nread as noise": recorded("quarter-unet-470-noise", seeds=seeds[:1]),
+    "UNet,\nread as noise": recorded("quarter-unet-470-noise"),
     "DiT,\nread as v": recorded("quarter-dit-470"),
     "DiT,\nread as noise": recorded("quarter-dit-470-noise"),
 }

@@ -37,6 +37,7 @@ scale = 1e-3  # standard deviation σ of the network's first weights
 # %% tags=["hide-input"]
 import tempfile
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -618,10 +619,12 @@ tables.stair_times(by_scale)
 #|   The time to leave M against d on a logarithmic axis: it grows about exponentially
 long = replace(base, steps=200 if quick else 100_000)
 folder = Path(tempfile.mkdtemp()) if quick else stored.FLOWS_FOLDER
-escapes = {
-    d: [stored.run(replace(long, d=d, seed=s), folder=folder) for s in seeds[: 1 if d == 16 else 3]]
+flows = {
+    d: [replace(long, d=d, seed=s) for s in seeds[: 1 if d == 16 else 3]]
     for d in ((3, 4) if quick else (3, 4, 5, 6, 7, 8, 16))
 }
+stored.announce(chain(*flows.values()), folder=folder)
+escapes = {d: [stored.run(one, folder=folder) for one in of_d] for d, of_d in flows.items()}
 times = {d: [trace.stairs(run).left for run in of_seeds] for d, of_seeds in escapes.items()}
 figures.escape(times, {d: float(of_seeds[0].time[-1]) for d, of_seeds in escapes.items()})
 plt.show()

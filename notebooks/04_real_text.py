@@ -40,6 +40,7 @@ from localbias import exact, figures, grammar, reading, render
 from localbias.book import parameters
 from localbias.book.tables import text as tables
 from localbias.experiments import TIERS, catalogue, texts
+from localbias.experiments.recorded import Recorded
 from localbias.reading import tesseract
 from localbias.reading.words import KINDS
 from localbias.theory import stored, trace
@@ -49,9 +50,7 @@ parameters(globals(), tier=TIERS, device=("auto", "cpu", "cuda"), seed=range(2**
 use_threads()
 figures.use_style()
 
-seeds = (0, 1, 2) if seed == 0 else (seed,)
-five_seeds = (0, 1, 2, 3, 4) if seed == 0 else (seed,)
-recorded = partial(catalogue.recorded, tier=tier, seeds=seeds, device=device)
+recorded = Recorded(4, tier, seed, device)
 setup = partial(catalogue.setup, tier=tier, seed=seed)
 
 # %% [markdown]
@@ -280,15 +279,15 @@ tables.information(bits)
 # %% tags=["hide-input"]
 MLP, DIT, LONGER = "scalars, MLP", "glyphs, DiT", "glyphs, DiT, longer"
 by_order = {
-    MLP: {k: recorded(f"check-{k}-scalars", seeds=five_seeds) for k in (2, 3, 4, 5, 6, 8)},
-    DIT: {k: recorded(f"check-{k}-dit", seeds=five_seeds) for k in (2, 3, 4, 8)},
+    MLP: {k: recorded(f"check-{k}-scalars") for k in (2, 3, 4, 5, 6, 8)},
+    DIT: {k: recorded(f"check-{k}-dit") for k in (2, 3, 4, 8)},
 }
 by_correlation = {
     title: {0: by_order[title][8]}
-    | {p / 100: recorded(f"check-8-rho-{p}-{how}", seeds=five_seeds) for p in (30, 60, 90)}
+    | {p / 100: recorded(f"check-8-rho-{p}-{how}") for p in (30, 60, 90)}
     for title, how in ((MLP, "scalars"), (DIT, "dit"))
 }
-longer = {3: recorded("check-3-dit-long"), 4: recorded("check-4-dit-long", seeds=seeds[:2])}
+longer = {3: recorded("check-3-dit-long"), 4: recorded("check-4-dit-long")}
 
 # %% tags=["hide-input"]
 #| label: check-escapes

@@ -44,7 +44,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import avg_pool2d, pixel_unshuffle
 
-from localbias import assets, exact, figures, grammar, ldr, networks, render
+from localbias import exact, figures, grammar, ldr, networks, render
 from localbias.book import parameters
 from localbias.diffusion import TARGETS, Denoiser, Schedule
 from localbias.ldr import dependency, local_dependency_ratio, saliency
@@ -53,7 +53,6 @@ from localbias.training import State, Training, train, use_threads
 parameters(globals(), tier=("smoke", "laptop"), seed=range(2**31))
 use_threads()
 figures.use_style()
-assets.torchvision()  # lets diffusers import beside a torch that torchvision was not built for
 samples, live_steps = {"smoke": (4, 150), "laptop": (16, 1200)}[tier]
 
 # %% [markdown]

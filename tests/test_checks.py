@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
-from localbias.checks import require
+from localbias.checks import require, typed
 
 
 @dataclass
@@ -28,3 +29,49 @@ def test_another_is_refused_by_name(name, message):
     with pytest.raises(ValueError) as error:
         require(Sampling(), name, False, "at least 1")
     assert str(error.value) == message
+
+
+@dataclass
+class Fields:
+    whole: int = 1
+    real: float = 1.0
+    text: str = "a"
+    either: float | None = None
+    several: tuple[int, ...] = ()
+    pair: tuple[int, float] = (1, 2.0)
+    anything: object = object
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(),
+        dict(real=1, either=2, several=(1, 2, 3), pair=(1, 2)),
+        dict(several=[1, 2]),
+        dict(either=0.5, anything=[True]),
+    ],
+)
+def test_values_of_their_types_pass(changes):
+    typed(Fields(**changes))
+
+
+@pytest.mark.parametrize(
+    "name, value, kind",
+    [
+        ("whole", 1.0, "int"),
+        ("whole", True, "int"),
+        ("whole", None, "int"),
+        ("whole", np.int64(1), "int"),
+        ("real", "1", "float"),
+        ("real", False, "float"),
+        ("text", 3, "str"),
+        ("either", "none", "float | None"),
+        ("several", (1, 2.0), "tuple[int, ...]"),
+        ("several", 1, "tuple[int, ...]"),
+        ("pair", (1, 2.0, 3), "tuple[int, float]"),
+    ],
+)
+def test_values_of_other_types_are_named(name, value, kind):
+    with pytest.raises(ValueError) as error:
+        typed(Fields(**{name: value}))
+    assert str(error.value) == f"fields.{name}={value!r}; allowed: a value of the type {kind}"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
-from localbias import assets, diffusion
+from localbias import diffusion
 from localbias.diffusion import TARGETS, Denoiser, Schedule, ddim, last
 
 
@@ -58,7 +58,6 @@ def test_linear_schedule_with_other_ends():
 
 @pytest.mark.parametrize("steps", [10, 1000])
 def test_sigmoid_schedule_is_that_of_denoising_diffusion_pytorch(steps):
-    assets.torchvision()  # the library imports it
     from denoising_diffusion_pytorch.denoising_diffusion_pytorch import sigmoid_beta_schedule
 
     expected = (1 - sigmoid_beta_schedule(steps)).cumprod(0)
@@ -80,6 +79,12 @@ def test_alpha_bar_falls_inside_0_and_1(kind):
         (dict(beta_start=0.0), r"β from 0\.0"),
         (dict(beta_start=0.1), r"β from 0\.1 to 0\.02"),
         (dict(beta_end=1.0), r"to 1\.0"),
+        (dict(steps=20.0), r"schedule\.steps=20\.0; allowed: a value of the type int"),
+        (dict(steps=True), "schedule.steps=True"),
+        (dict(beta_start="small"), "beta_start='small'"),
+        (dict(steps=20_000), r"steps=20000.*signal √ᾱ of the last step is .*e-\d+; allowed: from"),
+        (dict(beta_start=1e-4, beta_end=0.999), "signal √ᾱ of the last step is 0.0e"),
+        (dict(beta_start=1e-13, steps=10), r"noise √\(1−ᾱ\) of the first step is 3\.2e-07"),
     ],
 )
 def test_bad_schedules(options, message):
@@ -383,6 +388,9 @@ def test_exact_denoiser_of_two_points_gives_their_proportions(eta, steps):
         (dict(steps=21), "steps=21.*2 to 20"),
         (dict(eta=-0.1), r"eta=-0\.1"),
         (dict(eta=1.1), r"eta=1\.1"),
+        (dict(steps=5.0), r"steps=5\.0"),
+        (dict(clamp=-1), "clamp=-1.*None"),
+        (dict(clamp=0.0), r"clamp=0\.0"),
     ],
 )
 def test_bad_sampling(options, message):
@@ -398,3 +406,28 @@ def test_predict_converts_what_the_denoiser_says():
             schedule.predict(denoiser, x, t, "x0"),
             schedule.convert(denoiser(x, t), x, t, target, "x0"),
         )
+
+
+@pytest.mark.parametrize("t", [-1, 50, 3.0, True, torch.tensor([0, 50]), torch.tensor([-1]), 1j])
+def test_what_is_no_step_is_refused(t):
+    schedule, x = Schedule(steps=50), normal(2, 3)
+    for use in (
+        lambda: schedule.add_noise(x, x, t),
+        lambda: schedule.convert(x, x, t, "noise", "x0"),
+        lambda: schedule.affine(t, "noise", "x0"),
+    ):
+        with pytest.raises(ValueError, match="steps t, .*; allowed: whole numbers from 0 to 49"):
+            use()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
+def test_steps_of_any_whole_type_are_indices(dtype):
+    """A uint8 tensor would be a mask."""
+    schedule, x0, noise = Schedule(steps=50), normal(2, 3), normal(2, 3, seed=1)
+    found = schedule.add_noise(x0, noise, torch.tensor([1, 49], dtype=dtype))
+    one_by_one = [
+        schedule.add_noise(x0[i : i + 1], noise[i : i + 1], t) for i, t in ((0, 1), (1, 49))
+    ]
+    assert torch.equal(found, torch.cat(one_by_one))
+    affine = schedule.affine(torch.tensor([1, 49], dtype=dtype), "v", "x0")
+    assert torch.equal(affine[1], schedule.alpha_bar[[1, 49]].sqrt())

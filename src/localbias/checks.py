@@ -1,4 +1,8 @@
-"""Checks of a configuration's fields: one sentence for every field that is out of range."""
+"""Checks of a configuration's fields: one sentence for every field that is not what it may be."""
+
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
 def require(owner: object, name: str, allowed: bool, what: str) -> None:
@@ -16,3 +20,49 @@ def require(owner: object, name: str, allowed: bool, what: str) -> None:
     if not allowed:
         part = type(owner).__name__.lower()
         raise ValueError(f"{part}.{name}={getattr(owner, name)!r}; allowed: {what}")
+
+
+def typed(owner: Any) -> None:
+    """Refuse fields of a dataclass whose values have another type than it says.
+
+    Python takes True for 1 and 20.0 for 20. Here the first would count as a number, the second stop
+    a training, and both give another key than the number that was meant.
+
+    Args:
+        owner: the dataclass; its fields that are numbers, text, booleans, None or tuples of these
+            are looked at.
+
+    Raises:
+        ValueError: where one is of another type.
+    """
+    hints = get_type_hints(type(owner))
+    for field in fields(owner):
+        require(
+            owner,
+            field.name,
+            fits(getattr(owner, field.name), hints[field.name]),
+            f"a value of the type {_name(hints[field.name])}",
+        )
+
+
+def fits(value: object, hint: Any) -> bool:
+    """Whether a value is of a type: an int may stand for a float, a bool for nothing else.
+
+    Types other than numbers, text, booleans, None and tuples are not judged.
+    """
+    kinds = get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return any(fits(value, kind) for kind in kinds)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple | list):
+            return False
+        several = kinds[:1] * len(value) if kinds[1:] == (...,) else kinds
+        return len(value) == len(several) and all(map(fits, value, several))
+    if hint in (int, float):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole or (hint is float and isinstance(value, float))
+    return isinstance(value, hint) if hint in (str, bool, NoneType) else True
+
+
+def _name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint)

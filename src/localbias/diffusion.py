@@ -10,16 +10,18 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from operator import index
+from typing import NamedTuple, Protocol, SupportsIndex
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from localbias.checks import require
+from localbias.checks import require, typed
 
 TARGETS = ("noise", "x0", "v")
 SCHEDULES = ("linear", "cosine", "sigmoid")
+LEAST = 1e-6  # signal or noise; less is lost beside the other in single precision
 
 
 class DenoiserLike(Protocol):
@@ -46,7 +48,8 @@ class Schedule:
         beta_end: its last.
 
     Raises:
-        ValueError: for an unknown kind and for values out of range.
+        ValueError: for an unknown kind, for values out of range, and where the last step has no
+            signal left, or the first no noise, that single precision could tell from none.
     """
 
     kind: str = "linear"
@@ -55,12 +58,17 @@ class Schedule:
     beta_end: float = 0.02
 
     def __post_init__(self):
+        typed(self)
         require(self, "kind", self.kind in SCHEDULES, ", ".join(SCHEDULES))
         require(self, "steps", self.steps >= 2, "at least 2")
         if not 0 < self.beta_start <= self.beta_end < 1:
             raise ValueError(
                 f"β from {self.beta_start} to {self.beta_end}; must rise inside (0, 1)"
             )
+        ends = self.alpha_bar[-1].sqrt().item(), (1 - self.alpha_bar[0]).sqrt().item()
+        for what, scale in zip(("signal √ᾱ of the last", "noise √(1−ᾱ) of the first"), ends):
+            if scale < LEAST:
+                raise ValueError(f"{self}: the {what} step is {scale:.1e}; allowed: from {LEAST}")
 
     @cached_property
     def alpha_bar(self) -> Tensor:
@@ -92,8 +100,11 @@ class Schedule:
 
         Returns:
             Two tensors of as many axes as `like`, of length 1 but for the first.
+
+        Raises:
+            ValueError: for what is no step of the schedule.
         """
-        t = torch.as_tensor(t, device=like.device)
+        t = self._steps(t).to(like.device)
         alpha_bar = self._alpha_bar_on(like.device)[t].reshape(-1, *[1] * (like.ndim - 1))
         return alpha_bar.sqrt().to(like.dtype), (1 - alpha_bar).sqrt().to(like.dtype)
 
@@ -140,14 +151,23 @@ class Schedule:
             Slope and shift, float64 of the shape of t.
 
         Raises:
-            ValueError: for an unknown quantity.
+            ValueError: for an unknown quantity, and for what is no step of the schedule.
         """
-        alpha_bar = self.alpha_bar[torch.as_tensor(t).cpu()]
+        alpha_bar = self.alpha_bar[self._steps(t).cpu()]
         return _affine(alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), source, target)
 
     def predict(self, denoiser: DenoiserLike, x_t: Tensor, t: Tensor | int, target: str) -> Tensor:
         """A denoiser's prediction at (x_t, t), converted to one of `target`: `[B, *shape]`."""
         return self.convert(denoiser(x_t, t), x_t, t, denoiser.target, target)
+
+    def _steps(self, t: Tensor | np.ndarray | int) -> Tensor:
+        """Steps as int64, which index; ValueError for others than 0 to T−1."""
+        steps = torch.as_tensor(t)
+        whole = not (steps.is_floating_point() or steps.is_complex() or steps.dtype == torch.bool)
+        if not whole or (steps.numel() and not 0 <= steps.min() <= steps.max() < self.steps):
+            shown = f"{steps.dtype} {steps.flatten()[:4].tolist()}"
+            raise ValueError(f"steps t, {shown}; allowed: whole numbers from 0 to {self.steps - 1}")
+        return steps.long()
 
     def _alpha_bar_on(self, device: torch.device) -> Tensor:
         """ᾱ on a device, copied there once."""
@@ -240,13 +260,15 @@ def ddim(
         Each visited step, from the noisiest on.
 
     Raises:
-        ValueError: for steps or eta out of range.
+        ValueError: for steps, eta or clamp out of range.
     """
     steps = schedule.steps if steps is None else steps
-    if not 2 <= steps <= schedule.steps:
+    if not isinstance(steps, SupportsIndex) or not 2 <= index(steps) <= schedule.steps:
         raise ValueError(f"steps={steps}; the schedule allows 2 to {schedule.steps}")
     if not 0 <= eta <= 1:
         raise ValueError(f"eta={eta}; allowed: 0 (deterministic) to 1 (ancestral)")
+    if clamp is not None and not clamp > 0:
+        raise ValueError(f"clamp={clamp}; allowed: above 0, or None")
     times = (
         torch.linspace(schedule.steps - 1, 0, steps, dtype=torch.float64).round().long().tolist()
     )

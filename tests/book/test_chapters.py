@@ -1,4 +1,5 @@
 import hashlib
+from types import SimpleNamespace
 
 import nbformat
 import papermill
@@ -139,6 +140,24 @@ def test_good_parameters_pass_beside_all_that_a_kernel_holds():
     }
     chapters.parameters(GOOD | kernel, **ALLOWED)
     chapters.parameters(GOOD | {"rate": 1}, **ALLOWED)  # as `-p rate 1` is read
+
+
+def test_cells_may_run_again_in_one_kernel():
+    """The second time, what the chapter has made in between is its own."""
+    kernel = dict(GOOD)
+    chapters.parameters(kernel, **ALLOWED)
+    kernel["chance"] = 0.25
+    chapters.parameters(kernel, **ALLOWED)
+    kernel["seed"] = 11  # changed by hand between the two
+    with pytest.raises(ValueError, match="seed = 11"):
+        chapters.parameters(kernel, **ALLOWED)
+
+
+def test_what_startup_files_made_is_no_parameter():
+    shell = SimpleNamespace(user_ns_hidden={"mine": 1})
+    chapters.parameters(GOOD | {"mine": 1, "get_ipython": lambda: shell}, **ALLOWED)
+    with pytest.raises(ValueError, match="unknown parameter mine"):
+        chapters.parameters(GOOD | {"mine": 1}, **ALLOWED)
 
 
 @pytest.mark.parametrize(

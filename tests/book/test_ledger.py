@@ -6,7 +6,7 @@ import yaml
 
 from localbias.book import ledger
 from localbias.book.claims import CLAIMS
-from localbias.experiments import catalogue
+from localbias.experiments import Setup, catalogue
 from localbias.statistics import wilson
 from localbias.store import all_records, save
 
@@ -34,6 +34,7 @@ def store(folder, seed, counts, name="toy", tier="laptop"):
     made = catalogue.make("parity-8-scalars", "smoke", seed).configuration
     origin = {
         "key": "k",
+        "processes": [],
         "fingerprint": {},
         "chance": [0, 0.5, 0.2, 0.3],
         "experiment": made | {"name": name, "tier": tier},
@@ -184,6 +185,7 @@ def store_probed(folder, seed, ratios, vanishing=()):
         moments[index] = 0
     origin = {
         "key": "k",
+        "processes": [],
         "fingerprint": {},
         "chance": [],
         "experiment": made.configuration | {"name": "toy", "tier": "laptop"},
@@ -254,6 +256,7 @@ def test_only_the_books_seeds_and_configurations_speak(tmp_path, changes, monkey
     monkeypatch.undo()  # the real look-up
     made = catalogue.make("parity-8-unet", "laptop", changes.get("seed", 0)).replace(**changes)
     origin = {"key": made.key, "fingerprint": {}, "experiment": made.configuration}
+    origin |= {"data_sha256": Setup(made).data_hash(), "processes": []}
     save(made.stem, origin, {"step": np.zeros(1)}, None, tmp_path)
     assert len(catalogue.found("parity-8-unet", "laptop", (0, 1, 2), folder=tmp_path)) == (
         not changes

@@ -4,10 +4,12 @@ import itertools
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from localbias import assets, exact, networks
+from localbias import exact, networks
 from localbias.diffusion import Schedule
 from localbias.grammar import Parity, QuarterSum
 from localbias.ldr import dependency, local_dependency_ratio, saliency
@@ -304,12 +306,9 @@ def test_vanishing_jacobians_are_masked_and_counted(probes, dtype):
     "f",
     [
         lambda x: 0 * x + 1,
-        lambda x: (
-            torch.ones(8, requires_grad=True).expand_as(x).exp()
-        ),  # has a gradient, but none of x
         lambda x: torch.tanh(1e4 * x),  # saturated
     ],
-    ids=["times zero", "of parameters alone", "saturated"],
+    ids=["times zero", "saturated"],
 )
 @pytest.mark.parametrize("probes", [None, 1, 3])
 def test_a_constant_has_no_ratio(f, probes):
@@ -468,7 +467,6 @@ def perturbed(network):
 
 
 def diffusers_network(kind: str):
-    assets.torchvision()  # the library imports it
     import diffusers
 
     torch.manual_seed(0)
@@ -534,12 +532,68 @@ def test_a_fresh_dit_has_no_ratio():
 HALF = torch.arange(4) < 2
 
 
+WEIGHT = torch.ones(4, requires_grad=True)  # a parameter: the output has a gradient, but not of x
+
+
+def test_numpy_numbers_are_numbers():
+    f, x = nonlinear(8), normal(3, 8)
+    region = torch.arange(8) < 5
+    expected = local_dependency_ratio(f, x, region, 3, seeded(), chunk=4)
+    found = local_dependency_ratio(f, x, region, np.int64(3), seeded(), chunk=np.int32(4))
+    assert torch.equal(found, expected)
+
+
+class InPlace(nn.Module):
+    """A map of each sample whose first operation works on its input itself."""
+
+    def __init__(self, in_place: bool):
+        super().__init__()
+        self.first, self.second = nn.LeakyReLU(0.2, inplace=in_place), nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.second(self.first(x)).tanh()
+
+
+@pytest.mark.parametrize("probes", [None, 3])
+def test_a_network_that_works_on_its_input_in_place(probes):
+    x, region = normal(4, 8, dtype=torch.float32), torch.arange(8) < 5
+    before, expected, found = x.clone(), InPlace(False), InPlace(True)
+    found.load_state_dict(expected.state_dict())
+    values = [local_dependency_ratio(f, x, region, probes, seeded()) for f in (expected, found)]
+    assert torch.equal(*values) and torch.equal(x, before)
+
+    def scaled(z):
+        z *= 2
+        return nonlinear(8)(z)
+
+    plain = local_dependency_ratio(lambda z: nonlinear(8)(2 * z), x, region)
+    assert torch.equal(local_dependency_ratio(scaled, x, region), plain)
+
+
+@pytest.mark.parametrize("options", [dict(), dict(dynamic=True)])
+def test_compiled_networks(options):
+    """Their backward graphs can be run once alone, so the network runs as it was before."""
+    network = InPlace(False)
+    x, region = normal(4, 8, dtype=torch.float32), torch.arange(8) < 5
+    expected = [local_dependency_ratio(network, x, region, p, seeded()) for p in (None, 3)]
+    compiled = torch.compile(network, backend="aot_eager", **options)
+    compiled(x).sum().backward()  # it is compiled before it is probed, as in a training
+    found = [local_dependency_ratio(compiled, x, region, p, seeded()) for p in (None, 3)]
+    for one, other in zip(found, expected):
+        torch.testing.assert_close(one, other)
+    torch.testing.assert_close(saliency(compiled, x, region), saliency(network, x, region))
+    torch.testing.assert_close(compiled(x), network(x))  # and stays compiled
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
         (dict(f=lambda x: torch.ones_like(x)), "no gradient"),
         (dict(f=lambda x: x.detach() ** 2), "no gradient"),
         (dict(f=torch.no_grad()(lambda x: x**2)), "no_grad"),
+        (dict(f=lambda x: WEIGHT * x.detach()), "no gradient with respect to x.*detach"),
+        (dict(f=lambda x: WEIGHT.expand_as(x).exp()), "not use it"),
+        (dict(f=lambda x: WEIGHT * x.detach(), probes=1), "no gradient with respect to x"),
         (dict(f=lambda x: x[:, :3]), r"\(2, 3\) for x of \(2, 4\)"),
         (dict(f=lambda x: (x, x)), r"tuple for x of \(2, 4\)"),
         (dict(x=torch.ones(2, 4).long()), "int64.*floating point"),
@@ -548,12 +602,18 @@ HALF = torch.arange(4) < 2
         (dict(region=torch.ones(5, dtype=torch.bool)), r"\(5,\).*\(4,\)"),
         (dict(region=torch.ones(2, 5, dtype=torch.bool)), r"\(2, 5\).*\(4,\)"),
         (dict(region=torch.ones(1, 2, 4, dtype=torch.bool)), r"\(1, 2, 4\).*\(4,\)"),
-        (dict(region=torch.zeros(4, dtype=torch.bool)), "empty"),
+        (dict(region=torch.zeros(4, dtype=torch.bool)), "region is empty"),
         (dict(region=torch.stack([HALF, HALF, HALF & ~HALF])), "region 2 is empty"),
         (dict(region=torch.ones(0, 4, dtype=torch.bool)), r"\(0, 4\)"),
         (dict(probes=0), "probes=0.*None"),
         (dict(probes=-3), "probes=-3"),
         (dict(probes=2.5), r"probes=2\.5"),
+        (dict(probes=True), "probes=True"),
+        (dict(chunk=True), "chunk=True"),
+        (dict(generator=0), "generator=0; allowed: a torch.Generator or None"),
+        (dict(resolution=0.0), r"resolution=0\.0; allowed: numbers above 0"),
+        (dict(resolution=-1e-6), "resolution=-1e-06"),
+        (dict(resolution=math.nan), "resolution=nan"),
         (dict(chunk=0), "chunk=0.*from 1$"),
         (dict(chunk=None), "chunk=None"),
     ],

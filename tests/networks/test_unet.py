@@ -3,14 +3,12 @@
 import pytest
 import torch
 
-from localbias import assets
 from localbias.networks.unet import Attention, LinearAttention, UNet
 
 
 @pytest.fixture(scope="module")
 def library():
     """denoising-diffusion-pytorch; its torchvision may need a hand to import beside a CPU-only torch."""
-    assets.torchvision()
     import denoising_diffusion_pytorch
 
     return denoising_diffusion_pytorch

@@ -1,9 +1,18 @@
 """Text as pixels: what is drawn lies where it was asked for, at the size that was asked for."""
 
+import os
+import subprocess
+import sys
+
+import matplotlib
 import pytest
 import torch
+from PIL import features
 
-from localbias.render.fonts import draw, extent, face, filling, ink
+from localbias import assets, render
+from localbias.grammar import Lexicon
+from localbias.render.fonts import draw, extent, face, filling, ink, require_glyphs
+from localbias.store import hash_arrays
 
 FACES = ("mono", "sans", "kai")
 
@@ -101,3 +110,55 @@ def test_faces_are_kept_and_others_unknown():
     ]
     with pytest.raises(KeyError, match="serif"):
         face("serif", 12)
+
+
+PICTURES = """
+from localbias import render
+from localbias.store import hash_arrays
+made = {name: render.make(name, **options).content()["pool"].numpy() for name, options in (
+    ("glyphs", dict(grid=(1, 2), image=(16, 16))),
+    ("words", dict(grid=(1, 14), image=(14, 98))),
+    ("lines", dict(image=(16, 96))),
+    ("characters", dict(count=20, size=32)),
+)}
+print(hash_arrays(made))
+"""
+
+
+def test_pictures_depend_on_nothing_of_the_readers(tmp_path):
+    """Neither on matplotlib's style nor on the locale."""
+    (tmp_path / "matplotlibrc").write_text("font.weight: bold\nfont.family: serif\n")
+    plain = {**os.environ, "LC_ALL": "C.UTF-8", "MATPLOTLIBRC": ""}
+    other = {**os.environ, "LC_ALL": "sr_RS.UTF-8", "LANGUAGE": "sr", "MATPLOTLIBRC": str(tmp_path)}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", PICTURES], env=env, capture_output=True, text=True, check=True
+        ).stdout
+        for env in (plain, other)
+    ]
+    assert found[0] == found[1] and len(found[0].strip()) == 64
+
+
+def test_a_style_set_in_the_process_changes_no_picture():
+    before = render.make("words", grid=(1, 14), image=(14, 98)).content()
+    with matplotlib.rc_context({"font.weight": "bold", "font.monospace": ["serif"]}):
+        face.cache_clear()
+        ink.cache_clear()
+        after = render.make("words", grid=(1, 14), image=(14, 98)).content()
+    digests = [hash_arrays({"pool": made["pool"].numpy()}) for made in (before, after)]
+    assert digests[0] == digests[1]
+
+
+def test_a_pillow_that_would_draw_other_pixels_is_refused(monkeypatch):
+    monkeypatch.setattr(features, "check", lambda name: name != "raqm")
+    face.cache_clear()
+    with pytest.raises(ImportError, match="Pillow has no Raqm"):
+        draw("a", "sans", 12, (10, 12), 16, 20)
+
+
+@pytest.mark.parametrize(
+    "name, characters",
+    [("mono", "()abcXYZ'é"), ("sans", "".join(Lexicon().alphabet)), ("kai", assets.characters())],
+)
+def test_what_a_font_shows_passes(name, characters):
+    require_glyphs(characters, name)

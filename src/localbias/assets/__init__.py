@@ -3,9 +3,9 @@
 Licences stand in README.md beside the files.
 """
 
+import zlib
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -13,8 +13,6 @@ from torch import Tensor
 
 FOLDER = Path(__file__).parent
 KAI = FOLDER / "kai_3000.woff2"  # a Kai face with the glyphs of `characters`
-# Kept for the life of the process: a Library withdraws its schemas when it is collected.
-_SCHEMAS = torch.library.Library("torchvision", "FRAGMENT")
 
 
 @cache
@@ -45,26 +43,19 @@ def full_digits(folder: str | Path = "~/.cache/localbias") -> Tensor:
 
     Returns:
         uint8 [10, 5421, 28, 28], by digit. All are cut to the number of the rarest, the fives.
+
+    Raises:
+        ValueError: where the files there are damaged, naming the folder.
     """
-    mnist = torchvision().datasets.MNIST(Path(folder).expanduser(), train=True, download=True)
+    from torchvision.datasets import MNIST  # here, because its import takes seconds
+
+    where = Path(folder).expanduser()
+    try:
+        mnist = MNIST(where, train=True, download=True)
+    except (AssertionError, EOFError, RuntimeError, ValueError, zlib.error) as error:
+        raise ValueError(
+            f"MNIST cannot be read from {where / 'MNIST' / 'raw'} ({error or type(error).__name__})"
+            ": delete that folder, and it is downloaded again"
+        ) from error
     classes = [mnist.data[mnist.targets == digit] for digit in range(10)]
     return torch.stack([images[: min(map(len, classes))] for images in classes])
-
-
-def torchvision() -> ModuleType:
-    """The torchvision module, also where its compiled operators don't fit the installed torch.
-
-    A torchvision built for CUDA stops at import beside a CPU-only torch, because it annotates
-    operators that it could not load. Naming their schemas is enough: nothing here calls them.
-    """
-    try:
-        import torchvision
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-        for operator in ("nms", "qnms"):
-            _SCHEMAS.define(
-                f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            )
-        import torchvision
-    return torchvision

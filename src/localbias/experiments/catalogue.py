@@ -1,6 +1,6 @@
 """The experiments of the book, by name, each in its tiers. `recipes` says how they are made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from localbias.diffusion import Schedule
@@ -28,7 +28,6 @@ from localbias.experiments.recipes import (
     quarter,
     words,
 )
-from localbias.experiments.results import Results
 from localbias.experiments.setup import Setup
 
 PARITY_8 = dict(name="parity", length=8)
@@ -266,21 +265,6 @@ def run(
 def setup(name: str, tier: str = "laptop", seed: int = 0) -> Setup:
     """What an experiment describes, in that tier where it has it, else laptop."""
     return Setup(make(name, tier_for(name, tier), seed))
-
-
-def recorded(
-    name: str, tier: str = "laptop", seeds: Sequence[int] = (0, 1, 2), device: str = "auto"
-) -> Results:
-    """What the records of one experiment say, over seeds; trained where there is no record.
-
-    Args:
-        name: one of EXPERIMENTS.
-        tier: taken where the experiment has it, else laptop.
-        seeds: one record each.
-        device: "auto", "cpu" or "cuda".
-    """
-    found = tier_for(name, tier)
-    return Results([run(name, found, seed, device) for seed in seeds])
 
 
 def found(name: str, tier: str, seeds: Iterable[int], **folder: Any) -> list[engine.Record]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from localbias.checks import require
+from localbias.checks import require, typed
 from localbias.diffusion import TARGETS, Schedule
 from localbias.experiments.parts import GrammarPart, NetworkPart, RendererPart, described
 from localbias.measure import Probing
@@ -38,6 +38,7 @@ class Sampling:
     clamp: float | None = 1.0
 
     def __post_init__(self):
+        typed(self)
         require(self, "samples", self.samples >= 1, "at least 1")
         require(self, "eta", 0 <= self.eta <= 1, "0 (deterministic) to 1 (ancestral)")
         require(self, "clamp", self.clamp is None or self.clamp > 0, "above 0, or None")
@@ -94,15 +95,15 @@ class Experiment:
     shown: int = 16
 
     def __post_init__(self):
-        named = isinstance(self.name, str) and NAME.fullmatch(self.name)
-        require(self, "name", bool(named), "letters, digits, '-', '_' and '.', at most 100")
+        typed(self)
+        named = NAME.fullmatch(self.name) is not None
+        require(self, "name", named, "letters, digits, '-', '_' and '.', at most 100")
         require(self, "shown", self.shown >= 1, "at least 1")
         require(self, "tier", self.tier in TIERS, ", ".join(TIERS))
         require(self, "rendering", self.rendering in ("fresh", "fixed"), "fresh, fixed")
         for name in ("reads", "target"):
             require(self, name, getattr(self, name) in TARGETS, ", ".join(TARGETS))
-        known = isinstance(self.seed, int) and self.seed >= 0
-        require(self, "seed", known, "whole numbers from 0")
+        require(self, "seed", self.seed >= 0, "whole numbers from 0")
         most = self.schedule.steps
         for how in (self.sampling, *self.also):
             if not 2 <= how.steps <= most:

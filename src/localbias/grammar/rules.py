@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from localbias.checks import require
+from localbias.checks import require, typed
 from localbias.grammar.law import Grammar
 
 LONGEST = 23  # signs; with more of them the 2^(L−1) valid strings do not fit comfortably in memory
@@ -68,8 +68,7 @@ class Check(Grammar):
 
     def __post_init__(self):
         _require_length(self)
-        known = isinstance(self.order, int) and 2 <= self.order <= self.length
-        require(self, "order", known, f"2 to length={self.length}")
+        require(self, "order", 2 <= self.order <= self.length, f"2 to length={self.length}")
         possible = -1 < self.correlation < 1 and (self.order > 2 or not self.correlation)
         require(self, "correlation", possible, "inside (−1, 1), and 0 for order 2")
 
@@ -102,8 +101,8 @@ class Dyck(Grammar):
     alphabet = ("(", ")")
 
     def __post_init__(self):
-        known = isinstance(self.length, int) and self.length in range(2, 27, 2)
-        require(self, "length", known, "an even number from 2 to 26")
+        typed(self)
+        require(self, "length", self.length in range(2, 27, 2), "an even number from 2 to 26")
 
     @cached_property
     def support(self) -> Tensor:
@@ -144,5 +143,5 @@ def _append(words: Tensor, symbol: int) -> Tensor:
 
 
 def _require_length(grammar: Parity | Check) -> None:
-    known = isinstance(grammar.length, int) and 2 <= grammar.length <= LONGEST
-    require(grammar, "length", known, f"from 2 to {LONGEST}")
+    typed(grammar)
+    require(grammar, "length", 2 <= grammar.length <= LONGEST, f"from 2 to {LONGEST}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from localbias import assets
-from localbias.checks import require
+from localbias.checks import require, typed
 from localbias.grammar.law import UNREADABLE, Grammar
 
 
@@ -33,6 +33,7 @@ class Lexicon(Grammar):
     longest: int | None = None
 
     def __post_init__(self):
+        typed(self)
         if self.words != "english":
             words = () if isinstance(self.words, str) else tuple(self.words)
             distinct = bool(words) and len(set(words)) == len(words)
@@ -101,8 +102,8 @@ class Characters(Grammar):
 
     def __post_init__(self):
         most = len(assets.characters())
-        known = isinstance(self.count, int) and 1 <= self.count <= most
-        require(self, "count", known, f"1 to {most}")
+        typed(self)
+        require(self, "count", 1 <= self.count <= most, f"1 to {most}")
 
     @cached_property
     def alphabet(self) -> tuple[str, ...]:

@@ -15,11 +15,13 @@ K probes has the survey sampler's finite-population correction 1 − K/|R|.
 """
 
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Literal, overload
+from operator import index
+from typing import Any, Literal, SupportsIndex, overload
 
 import torch
 from torch import Tensor
@@ -30,6 +32,10 @@ from localbias.ldr.products import Products
 # Vector-Jacobian products at once, samples × vectors. It is about the fastest on a CPU
 # (benchmarks/ldr.py); a GPU takes more.
 CHUNK = 16
+NO_GRADIENT = (
+    "f's output has no gradient with respect to x: does f run under torch.no_grad() or "
+    "inference_mode(), detach x, or not use it?"
+)
 
 
 @overload
@@ -75,7 +81,7 @@ def local_dependency_ratio(
 
     Args:
         f: maps `[B, *shape]` to `[B, *shape]`, each sample by itself (a network in evaluation
-            mode). It is called once, on x.
+            mode). It is called once, on a copy of x; a compiled one runs as it was before.
         x: floating point `[B, *shape]`.
         region: bool `[*shape]`, or what broadcasts to it: which numbers of a signal are the region.
             Or several regions `[n, *shape]`, with an axis for the channels too, be it of length 1.
@@ -85,8 +91,8 @@ def local_dependency_ratio(
         chunk: products carried at once, samples × vectors, but never fewer than the samples. The
             result does not depend on it, memory does. The forward pass of all of x is kept as well:
             give a large x in parts.
-        resolution: relative rounding of f's Jacobian, below which it counts as zero; None: a few
-            units of x's precision.
+        resolution: relative rounding of f's Jacobian, above 0, below which it counts as zero; None:
+            a few units of x's precision.
         details: return the `Products` instead: numerator, denominator, standard error, interval,
             other targets, summary.
 
@@ -98,7 +104,9 @@ def local_dependency_ratio(
         ValueError: for a region, probes or an f that cannot be used.
     """
     several, regions = _regions(region, x)
-    _check(probes, chunk)
+    probes, chunk = _checked(probes, chunk, generator)
+    if resolution is not None and not 0 < resolution < math.inf:
+        raise ValueError(f"resolution={resolution!r}; allowed: numbers above 0, or None")
     with _pullback(f, x, chunk) as pull:
         found = [_products(pull, one, probes, generator, resolution) for one in regions]
     products = _stack(found) if several else found[0]
@@ -135,7 +143,7 @@ def saliency(
         raise ValueError(
             f"region {tuple(region.shape)}; a saliency map is of one region, {tuple(x.shape[1:])}"
         )
-    _check(probes, chunk)
+    probes, chunk = _checked(probes, chunk, generator)
     heat = torch.zeros(x.shape, dtype=torch.float64, device=x.device)
     with _pullback(f, x, chunk) as pull:
         for _, g in _pulled(pull, regions[0], probes, generator):
@@ -167,7 +175,7 @@ def dependency(
         raise ValueError(
             f"regions {tuple(regions.shape)}; allowed: [n, {', '.join(map(str, x.shape[1:]))}]"
         )
-    _check(probes, chunk)
+    probes, chunk = _checked(probes, chunk, generator)
     inputs = masks.flatten(1).double().T  # [d, n]
     matrix = torch.zeros(len(x), len(masks), len(masks), dtype=torch.float64, device=x.device)
     with _pullback(f, x, chunk) as pull:
@@ -193,7 +201,8 @@ class _Pullback:
                 f"x of {tuple(x.shape)}, {x.dtype}; allowed: floating point [B ≥ 1, *shape]"
             )
         self.x, self.at_once = x.detach().clone().requires_grad_(), max(1, chunk // len(x))
-        self.y = f(self.x)
+        with _eagerly():
+            self.y = f(self.x.clone())  # a copy: f may work in place, which a leaf forbids
         if not isinstance(self.y, Tensor) or self.y.shape != x.shape:
             got = tuple(self.y.shape) if isinstance(self.y, Tensor) else type(self.y).__name__
             raise ValueError(
@@ -201,10 +210,7 @@ class _Pullback:
                 "[B, *shape]"
             )
         if not self.y.requires_grad:
-            raise ValueError(
-                "f's output has no gradient: does it run under torch.no_grad() or "
-                "inference_mode(), or detach?"
-            )
+            raise ValueError(NO_GRADIENT)
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Vectors `[C, B, *shape]`, C ≤ at_once, pulled back: g = Jᵀ v `[C, B, *shape]`."""
@@ -224,7 +230,16 @@ class _Pullback:
         (g,) = torch.autograd.grad(
             self.y, self.x, vectors, retain_graph=True, allow_unused=True, **options
         )
-        return torch.zeros_like(vectors) if g is None else g.detach()  # None: y ignores x
+        if g is None:  # the output's gradient is of parameters alone
+            raise ValueError(NO_GRADIENT)
+        return g.detach()
+
+
+def _eagerly() -> AbstractContextManager[None]:
+    """Has what torch.compile made run as it was: compiled graphs can be pulled back only once."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and its import takes a second
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
 
 
 @contextmanager
@@ -336,18 +351,27 @@ def _regions(region: Tensor, x: Tensor) -> tuple[bool, Tensor]:
     for i, mask in enumerate(masks):
         if not mask.any():
             raise ValueError(
-                f"region {i if several else ''} is empty: it must hold at least one number of "
+                f"region{f' {i}' if several else ''} is empty: it must hold at least one number of "
                 "the signal"
             )
     return several, masks.to(x.device)
 
 
-def _check(probes: int | None, chunk: int) -> None:
-    for name, value in (("probes", 1 if probes is None else probes), ("chunk", chunk)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"{name}={value!r}; allowed: whole numbers from 1" + " or None" * (name == "probes")
-            )
+def _checked(
+    probes: int | None, chunk: int, generator: torch.Generator | None
+) -> tuple[int | None, int]:
+    """Probes and chunk as ints, be they NumPy's; ValueError for what they and a generator can't."""
+    if not isinstance(generator, torch.Generator | None):
+        raise ValueError(f"generator={generator!r}; allowed: a torch.Generator or None")
+    few = None if probes is None else _whole("probes", probes, "whole numbers from 1 or None")
+    return few, _whole("chunk", chunk, "whole numbers from 1")
+
+
+def _whole(name: str, value: Any, allowed: str) -> int:
+    """A whole number from 1, of whatever type; ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or index(value) < 1:
+        raise ValueError(f"{name}={value!r}; allowed: {allowed}")
+    return index(value)
 
 
 def _count(region: Tensor, probes: int | None) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from localbias.checks import require
+from localbias.checks import require, typed
 from localbias.diffusion import DenoiserLike, Reverse, Schedule
 from localbias.exact import FURTHER, RESOLUTION
 from localbias.grammar import Grammar
@@ -47,6 +47,7 @@ class Probing:
     further: tuple[str, ...] = ()
 
     def __post_init__(self):
+        typed(self)
         inside = all(0 < level < 1 for level in self.levels)
         in_order = tuple(level for level in self.levels if level in self.closer)
         require(self, "levels", bool(self.levels) and inside, "one or more inside (0, 1)")

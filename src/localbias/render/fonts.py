@@ -1,18 +1,25 @@
-"""Text as pixels: characters of a font drawn fine and averaged down, background −1 and ink +1."""
+"""Text as pixels: characters of a font drawn fine and averaged down, background −1 and ink +1.
 
+The pictures are training data, so nothing of the reader's may change them: fonts are taken by their
+files, laid out by Raqm (Pillow's own engine gives other pixels), as English whatever the locale.
+"""
+
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 from torch import Tensor
 
 from localbias import assets
 
 FINE = 8  # drawn this many times larger, then averaged down
 EM = 200  # pixels to an em where ink is measured
+LANGUAGE = "en"
+NOTHING = "\U0010ffff"  # never assigned, so every font shows its sign for a missing character
 
 
 @cache
@@ -23,12 +30,53 @@ def face(name: str, size: float) -> ImageFont.FreeTypeFont:
         name: "mono" or "sans", which are DejaVu's and come with matplotlib, or "kai", which comes
             with the package.
         size: pixels to the em.
+
+    Raises:
+        ImportError: where Pillow was built without Raqm.
     """
-    if name == "kai":
-        return ImageFont.truetype(assets.KAI, size)
-    file = {"mono": "DejaVuSansMono.ttf", "sans": "DejaVuSans.ttf"}[name]
-    # By its file: matplotlib's own search follows its style settings, and training data must not.
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", file), size)
+    if not features.check("raqm"):
+        raise ImportError(
+            "Pillow has no Raqm here, without which text is drawn with other pixels; the wheels "
+            "on PyPI have it: pip install --force-reinstall --only-binary :all: pillow"
+        )
+    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    files = {
+        "kai": assets.KAI,
+        "mono": folder / "DejaVuSansMono.ttf",
+        "sans": folder / "DejaVuSans.ttf",
+    }
+    return ImageFont.truetype(files[name], size, layout_engine=ImageFont.Layout.RAQM)
+
+
+def require_glyphs(texts: Iterable[str], name: str) -> None:
+    """Refuse characters that a font cannot show: it would draw a box, or nothing.
+
+    Args:
+        texts: to be drawn; the blank between words is allowed.
+        name: of the face.
+
+    Raises:
+        ValueError: naming them.
+    """
+    characters = sorted(set("".join(texts)) - {" "})
+    if lacking := [one for one in characters if _is_lacking(one, name)]:
+        listed = ", ".join(f"{one!r} (U+{ord(one):04X})" for one in lacking)
+        raise ValueError(
+            f"no ink for {listed} in the font {face(name, EM).getname()[0]}; allowed: characters "
+            "that it shows"
+        )
+
+
+@cache
+def _is_lacking(character: str, name: str) -> bool:
+    """Whether a font draws a character as a missing one, or draws nothing."""
+    font = face(name, EM)
+
+    def picture(text: str) -> tuple[tuple[int, int], bytes]:
+        mask = font.getmask(text, language=LANGUAGE)
+        return mask.size, bytes(mask)
+
+    return not any(picture(character)[1]) or picture(character) == picture(NOTHING)
 
 
 @cache
@@ -42,7 +90,7 @@ def ink(text: str, name: str) -> tuple[float, float, float, float]:
         ValueError: for a text without ink.
     """
     font = face(name, EM)
-    mask, (x, y) = font.getmask2(text, mode="L", anchor="ms")
+    mask, (x, y) = font.getmask2(text, mode="L", anchor="ms", language=LANGUAGE)
     box = mask.getbbox()
     if box is None:
         raise ValueError(f"{text!r} has no ink; allowed: text with at least one letter")
@@ -98,7 +146,9 @@ def draw(
     """
     canvas = Image.new("L", (width * FINE, height * FINE))
     where = at[0] * FINE, at[1] * FINE
-    ImageDraw.Draw(canvas).text(where, text, fill=255, font=face(name, size * FINE), anchor="ms")
+    ImageDraw.Draw(canvas).text(
+        where, text, fill=255, font=face(name, size * FINE), anchor="ms", language=LANGUAGE
+    )
     return _averaged(canvas, height, width)
 
 
@@ -110,7 +160,9 @@ def filling(character: str, height: int, width: int) -> Tensor:
     """
     rim = max(1, round(min(height, width) / 10))
     font = face("mono", 1000)
-    box = font.getmask(character).getbbox()  # of the ink; font.getbbox counts the advance too
+    box = font.getmask(
+        character, language=LANGUAGE
+    ).getbbox()  # of the ink; font.getbbox counts the advance too
     if not box:
         return torch.full((height, width), -1.0)  # a blank has no ink
     left, top, right, bottom = box
@@ -119,7 +171,12 @@ def filling(character: str, height: int, width: int) -> Tensor:
     # Twice as large as the cell: ink may lie off the font's own middle, as a "g"'s does.
     canvas = Image.new("L", (2 * wide, 2 * high))
     ImageDraw.Draw(canvas).text(
-        (wide, high), character, fill=255, font=font.font_variant(size=1000 * scale), anchor="mm"
+        (wide, high),
+        character,
+        fill=255,
+        font=font.font_variant(size=1000 * scale),
+        anchor="mm",
+        language=LANGUAGE,
     )
     drawn = canvas.getbbox()
     if drawn is None:

@@ -4,7 +4,7 @@ import torch
 
 from localbias import grammar
 from localbias.render.cells import Cells, cell_size
-from localbias.render.fonts import draw, filling, placed
+from localbias.render.fonts import draw, filling, placed, require_glyphs
 
 
 class Glyphs(Cells):
@@ -18,8 +18,8 @@ class Glyphs(Cells):
         alphabet: distinct characters of DejaVu Sans Mono, one a symbol.
 
     Raises:
-        ValueError: for an alphabet that is none, cells below 8×4 pixels, and an image that is no
-            multiple of the grid.
+        ValueError: for an alphabet that is none, characters that the font lacks, cells below 8×4
+            pixels, and an image that is no multiple of the grid.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class Glyphs(Cells):
     ):
         if len(set(alphabet)) < len(alphabet) or any(len(character) != 1 for character in alphabet):
             raise ValueError(f"alphabet={alphabet!r}; allowed: distinct single characters")
+        require_glyphs(alphabet, "mono")
         cell = cell_size(grid, image, (8, 4))  # in lower cells "(" and ")" look alike
         pool = torch.stack([filling(character, *cell) for character in alphabet])
         super().__init__(pool[:, None], grid)
@@ -45,7 +46,7 @@ class Words(Cells):
 
     Raises:
         ValueError: for cells below 10×6 pixels, an image that is no multiple of the grid, and
-            words that are none.
+            words that are none or have characters that the font lacks.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Words(Cells):
     ):
         height, width = cell_size(grid, image, (10, 6))
         letters = grammar.Lexicon(words, longest=longest).alphabet
+        require_glyphs(letters, "mono")
         inked = tuple(letter for letter in letters if letter != " ")
         size, at = placed(inked, "mono", height, width, rim=2)
         pool = torch.stack([draw(letter, "mono", size, at, height, width) for letter in letters])

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from localbias import assets, grammar
 from localbias.render.cells import Cells, cell_size, check_size
-from localbias.render.fonts import draw, placed
+from localbias.render.fonts import draw, placed, require_glyphs
 
 
 class Pictures(Cells):
@@ -35,12 +35,14 @@ class Lines(Pictures):
         words: as `grammar.Lexicon` takes it.
 
     Raises:
-        ValueError: for an image below 10×20 pixels, and words that are none.
+        ValueError: for an image below 10×20 pixels, and words that are none or have characters
+            that the font lacks.
     """
 
     def __init__(self, image: tuple[int, int], words: str | tuple[str, ...] = "english"):
         height, width = cell_size((1, 1), image, (10, 20))
         entries = grammar.Lexicon(words, whole=True).alphabet
+        require_glyphs(entries, "sans")
         pool = torch.stack([line(word, height, width, entries) for word in entries])
         super().__init__(pool, (1, 1), torch.arange(len(entries))[:, None])
 

@@ -5,6 +5,7 @@ object to it, a key the hash of a dataclass. Nothing here imports anything else 
 """
 
 from localbias.store.checkpoint import load_checkpoint, save_checkpoint
+from localbias.store.costs import cost
 from localbias.store.files import only_writer, require_writable, write_atomically
 from localbias.store.keys import beyond_defaults, key_of, revive
 from localbias.store.origin import code_version, process_of
@@ -33,6 +34,7 @@ __all__ = [
     "all_records",
     "beyond_defaults",
     "code_version",
+    "cost",
     "find",
     "hash_arrays",
     "key_of",

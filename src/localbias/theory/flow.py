@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from localbias.checks import require
+from localbias.checks import require, typed
 from localbias.seeds import random_generator
 
 CHUNK = 4096  # points that a network reads in one pass
@@ -80,6 +80,7 @@ class Flow:
     seed: int = 0
 
     def __post_init__(self):
+        typed(self)
         flips = len(sign_flips(self.d))
         whole = self.batch > 0 and self.batch % flips == 0
         require(self, "alpha_bar", 0 < self.alpha_bar < 1, "inside (0, 1)")

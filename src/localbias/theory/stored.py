@@ -5,8 +5,10 @@ A flow that is interrupted goes on from its last checkpoint.
 
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import mean
 from time import monotonic
 from typing import Any
 
@@ -17,8 +19,10 @@ from localbias.store import (
     RECORDS,
     RUNS,
     Record,
+    all_records,
     beyond_defaults,
     code_version,
+    cost,
     find,
     key_of,
     load_checkpoint,
@@ -75,6 +79,25 @@ def run(
     columns = {name: torch.from_numpy(array) for name, array in record.arrays.items()}
     columns |= {name: columns[name].double() for name in SINGLE}
     return Trace(config, parity_levels(config.alpha_bar, config.d), {}, **columns)
+
+
+def announce(
+    configs: Iterable[Flow], until: str | None = "left", folder: Path = FLOWS_FOLDER
+) -> None:
+    """Say how many of these flows have no record, and how long they take by those of their d.
+
+    Args:
+        configs: flows that are about to be asked of `run`.
+        until: as there.
+        folder: as there.
+    """
+    missing = [one for one in configs if not find(_stem(one, until), _stem_of, folder)]
+    seconds: list[float | None] = []
+    for one in missing:
+        like = all_records(f"flow-{one.d}-*", folder, odd=lambda sentence: None)
+        seconds.append(mean(record.seconds for record in like) if like else None)
+    if missing:
+        print(cost("flows", seconds), flush=True)
 
 
 def fingerprint(config: Flow) -> dict[str, float]:

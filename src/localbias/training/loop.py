@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from localbias.checks import require
+from localbias.checks import require, typed
 from localbias.diffusion import Denoiser
 from localbias.seeds import random_generator
 
@@ -44,6 +44,7 @@ class Training:
     clip: float | None = None
 
     def __post_init__(self):
+        typed(self)
         require(self, "decay", self.decay in ("constant", "linear"), "constant, linear")
         require(self, "steps", self.steps >= 1, "at least 1")
         require(self, "batch", self.batch >= 1, "at least 1")

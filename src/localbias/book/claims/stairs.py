@@ -69,7 +69,7 @@ def _one_bit() -> Evidence:
     "A.8, Figures 6, 22 and 23",
     CONDITION,
     "test_trace::test_loss_stands_on_both_stairs",
-    "test_trace::test_committed_flows_are_whole_and_speak_for_the_present_code",
+    "test_stored::test_committed_flows_are_whole_and_speak_for_the_present_code",
     condition="There is time enough: the third stair takes several times as long with each further "
     "sign.",
 )

@@ -1,0 +1,126 @@
+"""What a chapter needs of the records: told at its start, with what the missing ones will cost."""
+
+import json
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from localbias.experiments import catalogue, engine
+from localbias.experiments.configuration import Experiment
+from localbias.experiments.results import Results
+from localbias.store import Record, all_records, cost
+from localbias.training import auto_device
+
+# The experiments of each chapter, and of how many seeds the book has records where not of three.
+CHAPTERS: dict[int, tuple[str, ...]] = {
+    1: (
+        *("parity-8-scalars", "parity-8-unet", "parity-8-mlp", "parity-16-unet"),
+        *("quarter-unet-470", "quarter-dit-470", "quarter-dit-50"),
+        *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
+    ),
+    2: (
+        *("parity-8-scalars", "parity-8-unet", "quarter-mlp-470", "quarter-mlp-50"),
+        *("quarter-unet-470", "quarter-dit-470", *catalogue.OTHERWISE),
+        *(*catalogue.UNSAID, *catalogue.VARIANTS),
+    ),
+    4: (
+        *(name for name in catalogue.STRESS if name not in ("check-5-dit", "check-6-dit")),
+        *("dyck-8-dit", "dyck-12-dit", "dyck-16-dit", "words-dit-30", "words-dit-999"),
+        *("lines-dit-30", "lines-dit-999"),
+        *("characters-dit-50", "characters-dit-300", "characters-mlp-50"),
+    ),
+}
+SEEDS = dict.fromkeys(catalogue.STRESS, 5) | {
+    "check-3-dit-long": 3,
+    "check-4-dit-long": 2,
+    "quarter-unet-470-noise": 1,
+}
+
+
+class Recorded:
+    """The results of a chapter's experiments by name, trained where there is no record.
+
+    How many trainings are missing and how long they take is printed at once.
+
+    Args:
+        chapter: its number, one of CHAPTERS.
+        tier: taken where an experiment has it, else laptop.
+        seed: 0 for all the seeds of which the book has records; any other for that one alone.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        ValueError: for a device that is not here.
+    """
+
+    def __init__(self, chapter: int, tier: str = "laptop", seed: int = 0, device: str = "auto"):
+        auto_device(device)
+        self.names = tuple(dict.fromkeys(CHAPTERS[chapter]))
+        self.tier, self.seed, self.device = tier, seed, device
+        self._results: dict[str, Results] = {}
+        if missing := self.missing:
+            print(cost("trainings", expected_seconds(missing)), flush=True)
+
+    def __call__(self, name: str) -> Results:
+        """What the records of one of the chapter's experiments say. ValueError for another."""
+        if name not in self.names:
+            known = ", ".join(self.names)
+            raise ValueError(f"{name!r} is no experiment of this chapter; there are: {known}")
+        if name not in self._results:
+            tier = catalogue.tier_for(name, self.tier)
+            self._results[name] = Results(
+                [catalogue.run(name, tier, seed, self.device) for seed in self.seeds(name)]
+            )
+        return self._results[name]
+
+    def seeds(self, name: str) -> Sequence[int]:
+        """The seeds of an experiment that the chapter shows."""
+        return range(SEEDS.get(name, 3)) if self.seed == 0 else (self.seed,)
+
+    @property
+    def missing(self) -> list[Experiment]:
+        """The chapter's experiments that have no record yet."""
+        asked = [
+            catalogue.make(name, catalogue.tier_for(name, self.tier), seed)
+            for name in self.names
+            for seed in self.seeds(name)
+        ]
+        return [one for one in asked if not engine.find(one)]
+
+
+def expected_seconds(experiments: Sequence[Experiment]) -> list[float | None]:
+    """How long trainings take by the records of their kind, None where there is none.
+
+    Those of the same name and tier come first. Else it is a matter of seconds a step with the same
+    network, renderer and batch.
+    """
+    folders = {engine.records_of(one.tier) for one in experiments}
+    records = [found for folder in folders for found in all_records(folder=folder, odd=_ignore)]
+    return [_expected(one, records) for one in experiments]
+
+
+def _expected(experiment: Experiment, records: Sequence[Record]) -> float | None:
+    named = [
+        found.seconds
+        for found in records
+        if (found.experiment["name"], found.experiment["tier"])
+        == (experiment.name, experiment.tier)
+    ]
+    if named:
+        return mean(named)
+    kind = _kind(experiment.configuration)
+    a_step = [
+        found.seconds / found.experiment["training"]["steps"]
+        for found in records
+        if _kind(found.experiment) == kind
+    ]
+    return mean(a_step) * experiment.training.steps if a_step else None
+
+
+def _kind(configuration: Mapping[str, Any]) -> str:
+    """What decides the time of a step."""
+    batch = configuration["training"]["batch"]
+    return json.dumps([configuration["network"], configuration["renderer"], batch], sort_keys=True)
+
+
+def _ignore(sentence: str) -> None:
+    """An odd file is another's to tell (`localbias list`)."""

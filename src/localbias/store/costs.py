@@ -1,0 +1,31 @@
+"""What computations will cost, said before they are paid."""
+
+from collections.abc import Sequence
+
+
+def cost(what: str, seconds: Sequence[float | None]) -> str:
+    """A sentence about computations that are about to begin.
+
+    Args:
+        what: they are, in the plural, such as "trainings".
+        seconds: that each takes, by records of its kind; None where there is no such record.
+    """
+    known = [one for one in seconds if one is not None]
+    unknown = len(seconds) - len(known)
+    parts = []
+    if known:
+        parts.append(
+            f"{len(known)} of them take about {_duration(sum(known))}"
+            if unknown
+            else f"together they take about {_duration(sum(known))}"
+        )
+    if unknown:
+        parts.append(f"for {unknown if known else 'all'} there is no record that tells how long")
+    count = f"{len(seconds)} {what}" if len(seconds) > 1 else f"1 of the {what}"
+    return f"{count} to run, without a record yet: {'; '.join(parts)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,104 @@
+"""A chapter's experiments: all of them named, and told what the missing ones cost."""
+
+import re
+from dataclasses import replace
+
+import jupytext
+import pytest
+
+from localbias.book import chapters
+from localbias.experiments import catalogue, engine, recorded
+from localbias.experiments.recorded import CHAPTERS, SEEDS, Recorded, expected_seconds
+
+SOURCES = {int(source.name[:2]): source for source in chapters.sources() if source.name[0] == "0"}
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Records in a folder of the test's own."""
+    monkeypatch.setattr(engine, "records_of", lambda tier: tmp_path)
+    return tmp_path
+
+
+def test_the_book_has_all_its_records(capsys):
+    for chapter in CHAPTERS:
+        assert Recorded(chapter).missing == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_asks_for_what_it_was_told_and_for_all_of_it(chapter):
+    """Names with a field in braces stand for several: each of these must be met."""
+    code = "\n".join(
+        cell.source
+        for cell in jupytext.read(SOURCES[chapter], fmt="py:percent").cells
+        if cell.cell_type == "code"
+    )
+    asked = re.findall(r'recorded\(\s*f?"([^"]+)"', code)
+    patterns = [re.sub(r"\\{[^}]*\\}", ".+", re.escape(name)) for name in asked]
+    assert patterns
+    loops = "recorded(name)" in code or "recorded(base)" in code
+    for name in CHAPTERS[chapter]:
+        met = any(re.fullmatch(pattern, name) for pattern in patterns)
+        assert met or (loops and f'"{name}"' in code) or name in catalogue.UNSAID, name
+
+
+def test_missing_trainings_are_told_with_what_they_cost(capsys):
+    """A seed that has no record takes as long as the others of its name."""
+    told = Recorded(1, seed=3)
+    assert {one.name for one in told.missing} == set(CHAPTERS[1])
+    (line,) = capsys.readouterr().out.splitlines()
+    hours = sum(
+        engine.find(catalogue.make(name, "laptop", seed)).seconds / 3
+        for name in CHAPTERS[1]
+        for seed in range(3)
+    )
+    assert line.startswith("10 trainings to run, without a record yet: together they take about ")
+    number, unit = line.split()[-2:]
+    assert float(number) == pytest.approx(hours / {"hours": 3600, "minutes": 60}[unit], rel=0.05)
+
+
+def test_what_has_no_record_of_its_kind_is_told_too(elsewhere, capsys):
+    Recorded(1, tier="smoke")
+    assert "for all there is no record that tells how long" in capsys.readouterr().out
+
+
+def test_a_step_costs_what_it_costs_with_the_same_network(elsewhere):
+    small = catalogue.make("parity-8-scalars", "smoke")
+    done = engine.run(small, "cpu", folder=elsewhere, runs=elsewhere)
+    changes = dict(name="another", measure_at=(500,), keep=())
+    longer = small.replace(training=replace(small.training, steps=500), **changes)
+    expected = pytest.approx(done.seconds / small.training.steps * 500)
+    assert expected_seconds([longer]) == [expected]
+    larger = longer.replace(training=replace(longer.training, batch=longer.training.batch + 1))
+    wider = longer.replace(network=longer.network | {"width": 9})
+    assert expected_seconds([larger, wider, small]) == [None, None, pytest.approx(done.seconds)]
+
+
+def test_results_are_trained_once_and_kept(elsewhere, monkeypatch):
+    monkeypatch.setitem(CHAPTERS, 9, ("parity-8-scalars",))
+    runs = []
+
+    def run(name, tier, seed, device):
+        runs.append((name, tier, seed))
+        return engine.run(catalogue.make(name, tier, seed), device, runs=elsewhere)
+
+    monkeypatch.setattr(recorded.catalogue, "run", run)
+    found = Recorded(9, "smoke", device="cpu")
+    assert found("parity-8-scalars") is found("parity-8-scalars")
+    assert runs == [("parity-8-scalars", "smoke", seed) for seed in (0, 1, 2)]
+    assert Recorded(9, "smoke").missing == []
+    assert Recorded(9, "smoke", seed=7).seeds("parity-8-scalars") == (7,)
+
+
+def test_what_a_chapter_was_not_told_is_refused():
+    with pytest.raises(ValueError, match="'dyck-8-dit' is no experiment of this chapter.*parity-8"):
+        Recorded(1)("dyck-8-dit")
+    with pytest.raises(ValueError, match="device='gpu'"):
+        Recorded(1, device="gpu")
+
+
+def test_seeds_are_those_that_the_book_has():
+    assert set(SEEDS) <= set(catalogue.EXPERIMENTS)
+    found = Recorded(4)
+    assert [len(found.seeds(name)) for name in ("check-2-dit", "words-dit-30")] == [5, 3]

@@ -1,0 +1,22 @@
+"""What will be paid, told in a sentence."""
+
+import re
+
+import pytest
+
+from localbias.store import cost
+
+
+@pytest.mark.parametrize(
+    "seconds, sentence",
+    [
+        ([30.4], "1 of the trainings to run, without a record yet: together they take about 30 s"),
+        ([0.01], "take about 1 s"),
+        ([60.0, 60.0], "2 trainings to run, without a record yet: together they take about 2 min"),
+        ([3600.0] * 3, "together they take about 3.0 hours"),
+        ([None, None], "2 trainings .*: for all there is no record that tells how long"),
+        ([600.0, None, 600.0], "3 tr.*: 2 of them take about 20 minutes; for 1 there is no record"),
+    ],
+)
+def test_a_sentence_for_what_is_known_and_what_is_not(seconds, sentence):
+    assert re.search(sentence.replace("(", r"\("), cost("trainings", seconds))
