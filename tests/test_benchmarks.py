@@ -1,4 +1,4 @@
-"""The benchmark in its smoke mode: the same tables as the real run, from images of 16×16 pixels."""
+"""The benchmarks made small: the same tables as the real runs."""
 
 import re
 import runpy
@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "ldr.py"
+SOAK = SCRIPT.with_name("soak.py")
 EXACT = {
     "plain loop of VJPs",
     "local_dependency_ratio",
@@ -89,3 +90,20 @@ def test_what_cannot_be_run_is_refused(arguments, message):
     done = CliRunner().invoke(runpy.run_path(str(SCRIPT))["app"], arguments)
     assert done.exit_code == 2
     assert message in re.sub(r"[\s│]+", " ", done.output)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no forks and no SIGKILL")
+def test_a_short_soak_loses_nothing(tmp_path):
+    """Kills, several processes, no room, flipped bits: what is read is right or refused."""
+    file = tmp_path / "soak.md"
+    command = [sys.executable, SOAK, "--kills", "9", "--others", "3", "--output", file]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    _, (header, rows) = next(iter(tables(file.read_text()))), tables(file.read_text())[0]
+    assert file.read_text() in done.stdout and len(rows) == 6
+    for title, cells in rows.items():
+        seen = dict(zip(header[1:], map(int, cells)))
+        assert seen["faults"] >= 3, title
+        for wrong in ("lost", "false", "two at once", "tracebacks", "left over"):
+            assert seen[wrong] == 0, (title, wrong)
+    assert sum(int(cells[header.index("resumed") - 1]) for cells in rows.values()) > 0

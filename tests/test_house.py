@@ -1,5 +1,6 @@
 """The house: imports only run down, and nothing reaches past a seam."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -74,3 +75,16 @@ def test_public_paths_stay(path):
     module, _, name = f"localbias.{path}".rpartition(".")
     code = f"from {module} import {name}"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_text_files_have_an_encoding():
+    """Without one it is the locale's, and π in a record is another character on another machine."""
+    for path, text in modules().items():
+        for call in [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]:
+            name = getattr(call.func, "attr", getattr(call.func, "id", None))
+            given = {keyword.arg for keyword in call.keywords}
+            if name in ("read_text", "write_text"):
+                assert "encoding" in given, f"{path}:{call.lineno}"
+            if isinstance(call.func, ast.Name) and name == "open":
+                mode = call.args[1].value if len(call.args) > 1 else "r"
+                assert "b" in mode or "encoding" in given, f"{path}:{call.lineno}"

@@ -532,6 +532,15 @@ def test_a_fresh_dit_has_no_ratio():
 HALF = torch.arange(4) < 2
 
 
+def test_a_bar_shows_what_takes_long_and_nothing_else(monkeypatch, capfd):
+    f, x, region = nonlinear(8), normal(3, 8), torch.arange(8) < 5
+    local_dependency_ratio(f, x, region)
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr("localbias.ldr.ratio.PATIENCE", 0)
+    local_dependency_ratio(f, x, region, chunk=1)
+    assert "products a sample" in capfd.readouterr().err
+
+
 WEIGHT = torch.ones(4, requires_grad=True)  # a parameter: the output has a gradient, but not of x
 
 

@@ -43,25 +43,34 @@ def test_every_named_test_exists_and_asserts(claim):
 
 def test_the_books_claims_are_all_there():
     assert list(CLAIMS) == [
+        "asm-5.1",
         "thm-5.2",
         "thm-5.2-axis",
         "thm-5.2-balance",
+        "lemma-a1",
+        "lemma-a2",
+        "lemma-a3",
         "thm-5.2-weaker",
         "thm-5.2-pair",
         "thm-5.2-third",
         "thm-5.2-biased",
+        "thm-5.3",
         "thm-5.3-1",
         "thm-5.3-2",
+        "thm-5.3-2-least",
         "thm-5.3-2-parity",
         "proof-5.3",
         "thm-5.3-3",
+        "best-bias",
         "axis-only",
+        "lemma-a5",
         "levels",
         "one-bit",
         "stairs",
     ]
     with pytest.raises(
-        ValueError, match="no claim 'thm-5.4' among the verdicts; there are: thm-5.2, thm-5.2-axis"
+        ValueError,
+        match="no claim 'thm-5.4' among the verdicts; there are: asm-5.1, thm-5.2, thm-5.2-axis",
     ):
         CLAIMS["thm-5.4"]
 

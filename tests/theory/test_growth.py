@@ -12,7 +12,8 @@ from scipy.special import erf
 from scipy.stats import norm
 
 from localbias.theory import counterexample, growth, target
-from localbias.theory.laws import pairwise_independent
+from localbias.theory.laws import PARITIES, dependence, pairwise_independent
+from localbias.theory.target import Law
 
 RNG = np.random.default_rng(0)
 PARITY = {d: target.parity(d) for d in (3, 4, 8)}
@@ -464,3 +465,95 @@ def test_arguments_that_make_no_sense_are_refused():
     for n in (0, 7):
         with pytest.raises(ValueError, match=f"n={n}; allowed: even"):
             counterexample.law(n)
+
+
+# Under the surrogate flow
+
+
+def neuron(d, sign, seed):
+    direction = np.random.default_rng(seed).normal(size=d + 1)
+    direction *= 1e-2 / np.linalg.norm(direction)
+    return sign * 1e-2, direction[:-1], direction[-1]
+
+
+@pytest.mark.parametrize("d, sign, seed", [(3, 1, 0), (3, -1, 1), (8, 1, 2), (8, -1, 3)])
+def test_a_surrogate_neuron_grows_as_the_integral_of_its_rate(d, sign, seed):
+    """Beside a flow in small steps of Runge and Kutta, and the head of Theorem 5.3 by quadrature."""
+    law, level, n = PARITIES[d], 0.7, 2000
+    a, w, b = neuron(d, sign, seed)
+    times = np.linspace(0, 4, n + 1)
+    found = growth.surrogate(a, w, b, times, level, law)
+
+    def slope(state):
+        by_w, by_b = growth.growth_gradient(state[1:-1], state[-1], level, *law)
+        rate = growth.growth_rate(state[1:-1], state[-1], level, *law)
+        return np.concatenate([[2 * rate], 2 * state[0] * by_w, [2 * state[0] * by_b]])
+
+    state, h = np.concatenate([[a], w, [b]]), times[1]
+    for _ in range(n):
+        first = slope(state)
+        second = slope(state + h / 2 * first)
+        third = slope(state + h / 2 * second)
+        last = slope(state + h * third)
+        state = state + h / 6 * (first + 2 * second + 2 * third + last)
+    np.testing.assert_allclose(found.a[-1], state[0], rtol=1e-8)
+    np.testing.assert_allclose(found.w[-1], state[1:-1], rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(found.a**2, (found.w**2).sum(1) + found.b**2, rtol=1e-8)  # balance
+    size = np.abs(found.a)
+    rates = growth.growth_rate(found.w / size[:, None], found.b / size, level, *law)
+    summed = np.concatenate([[0], ((rates[1:] + rates[:-1]) / 2).cumsum() * h])
+    np.testing.assert_allclose(size, abs(a) * np.exp(2 * sign * summed), rtol=1e-5)
+    np.testing.assert_allclose(found.integral, summed, atol=1e-5)
+
+
+def test_the_fastest_directions_are_kept():
+    """On the axis |a| is exp(2 |K| s), to the digit; the printed second direction turns at once."""
+    level, times = 0.7, np.linspace(0, 3, 7)
+    best = growth.optimal_bias(level)
+    length = math.hypot(1, best)
+    rate = math.sqrt(1 - level) * growth.axis_rate(best, level)
+    for sign in (1, -1):
+        w = np.array([sign / length, 0, 0, 0])
+        found = growth.surrogate(sign, w, best / length, times, level, PARITIES[4])
+        np.testing.assert_allclose(np.abs(found.a), np.exp(2 * rate * times), rtol=1e-9)
+        np.testing.assert_allclose(found.w / np.abs(found.a)[:, None], [w] * 7, atol=1e-9)
+        np.testing.assert_allclose(found.b / np.abs(found.a), best / length, rtol=1e-9)
+    turned = growth.surrogate(-1, w, -best / length, times, level, PARITIES[4])
+    assert abs(turned.b[1] / abs(turned.a[1]) + best / length) > 0.05
+    assert abs(turned.a[-1]) < 0.9 * np.exp(2 * rate * times[-1])
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.95, 0.999])
+def test_the_rate_is_bounded_under_every_law(level):
+    """|K| < √(1−ᾱ) on the sphere: K is √(1−ᾱ) w_i times a probability."""
+    rng = np.random.default_rng(1)
+    for d in (2, 3, 5):
+        law = Law(target.hypercube(d), rng.dirichlet(np.full(2**d, 0.3)))
+        neurons = rng.normal(size=(2000, d + 1))
+        neurons[:2] = [1, *[0] * d], [1, *[0] * (d - 1), 5]
+        neurons /= np.linalg.norm(neurons, axis=1, keepdims=True)
+        rate = growth.growth_rate(neurons[:, :-1], neurons[:, -1], level, *law)
+        assert (np.abs(rate) < math.sqrt(1 - level)).all()
+        assert (rate * neurons[:, 0] >= 0).all()  # 0 where the probability is below any float64
+
+
+@pytest.mark.parametrize("members, correlated", [((0, 1, 2), False), ((0, 1), True)])
+def test_both_terms_of_the_force_vanish_by_themselves(members, correlated):
+    """Lemmas A.1 and A.2, by integrating over ε_i on a grid: E[s 1_j x_k] and E[ε_i 1_j x_k]."""
+    law, level = dependence(3, members, 0.5), 0.6
+    a, w, b = np.random.default_rng(3).normal(size=(3, 4))
+    noise = np.linspace(-9, 9, 200_001)
+    density = norm.pdf(noise) * (noise[1] - noise[0])
+    network, of_noise = np.zeros((4, 2)), np.zeros((4, 2))
+    for string, weight in zip(law.support, law.weights):
+        own = math.sqrt(level) * string[0] + math.sqrt(1 - level) * noise
+        hidden = np.maximum(w[:, None] * own + b[:, None], 0)
+        opened = (hidden > 0) * density
+        others = weight * math.sqrt(level) * string[1:]  # the mean of x_t^(k) given the string
+        network += (opened @ (a @ hidden))[:, None] * others
+        of_noise += (opened @ noise)[:, None] * others
+    plus, minus = (growth.force(sign * a, w, b, level, *law)[:, 1:] for sign in (1, -1))
+    np.testing.assert_allclose(-(plus + minus) / (4 * a[:, None]), network, rtol=1e-4, atol=1e-12)
+    np.testing.assert_allclose((plus - minus) / (4 * a[:, None]), of_noise, rtol=1e-4, atol=1e-12)
+    largest = [np.abs(term).max() for term in (network, of_noise)]
+    assert min(largest) > 0.01 if correlated else max(largest) < 1e-12

@@ -48,3 +48,16 @@ def test_assumed_laws_keep_the_assumption():
         size = subsets.sum(1)
         assert np.abs(coefficients[(size == 1) | (size == 2)]).max() < 1e-13
         assert np.abs(coefficients[size > 2]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "members, kept", [((0, 1, 2), True), ((0, 1, 2, 3), True), ((1, 3), False)]
+)
+def test_a_parity_of_three_or_more_keeps_the_assumption(members, kept):
+    """By counting strings: each sign is fair, and any two take their four values alike."""
+    strings = target.hypercube(4)
+    valid = strings[strings[:, members].prod(1) == 1]
+    pairs = [valid[:, [i, j]] for i in range(4) for j in range(i)]
+    assert all((valid[:, i] == 1).mean() == 0.5 for i in range(4))
+    counts = [np.unique(pair, axis=0, return_counts=True)[1] for pair in pairs]
+    assert all(len(count) == 4 and len(set(count)) == 1 for count in counts) == kept

@@ -174,13 +174,13 @@ def synthetic(time, loss, size=None):
 
 
 def test_stairs_are_read_off_the_losses():
-    assert goals(synthetic([0], [1]).levels) == pytest.approx((0.73, 0.43, 0.38))
+    assert goals(synthetic([0], [1]).levels) == pytest.approx((0.73, 0.43, 0.38, 0.22))
     falling = synthetic([0.0, 1, 3, 7], [1.0, 0.83, 0.63, 0.33])
-    assert stairs(falling) == pytest.approx((2, 3 + 4 * 2 / 3, 3 + 4 * 5 / 6))
+    assert stairs(falling) == pytest.approx((2, 3 + 4 * 2 / 3, 3 + 4 * 5 / 6, math.inf))
     assert stairs(falling, share=0.5) == pytest.approx(
-        (0 + 0.15 / 0.17, 3 + 4 * 0.08 / 0.3, math.inf)
+        (0 + 0.15 / 0.17, 3 + 4 * 0.08 / 0.3, math.inf, math.inf)
     )
-    assert stairs(synthetic([5.0], [0.5])) == (5, math.inf, math.inf)
+    assert stairs(synthetic([5.0], [0.5])) == (5, math.inf, math.inf, math.inf)
     assert paper_steps(falling, rate=1e-3) == pytest.approx((2000, 1000 * (3 + 4 * 2 / 3)))
 
 

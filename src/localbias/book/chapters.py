@@ -213,7 +213,7 @@ def _execute(source: Path, root: Path) -> str:
             )
         finally:
             del os.environ[READS]
-        records = sorted(set(reads.read_text().splitlines()))
+        records = sorted(set(reads.read_text(encoding="utf-8").splitlines()))
     _settle(nb)
     nb.metadata["localbias"] = {
         "source": digest,

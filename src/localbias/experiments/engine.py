@@ -82,13 +82,13 @@ def run(
         OSError: where a folder cannot be written into, before anything is trained.
     """
     chosen, folder = auto_device(device), folder or records_of(experiment.tier)
-    if found := find(experiment, folder):
-        return found
-    with store.only_writer(experiment.stem, folder):
-        if found := find(experiment, folder):  # another process has made it meanwhile
-            return found
-        store.require_writable(runs)
-        return _run(experiment, chosen, smoke, folder, runs)
+    found = find(experiment, folder)
+    if not found:
+        with store.only_writer(experiment.stem, folder, runs):
+            # Another process may have made it meanwhile.
+            found = find(experiment, folder) or _run(experiment, chosen, smoke, folder, runs)
+    (runs / f"{experiment.stem}.safetensors").unlink(missing_ok=True)  # it has served
+    return found
 
 
 def fingerprint(experiment: Experiment) -> dict[str, float]:
@@ -242,9 +242,7 @@ def _run(
     }
     arrays = {name: tensor.numpy() for name, tensor in measured.arrays().items()}
     weights = safetensors_bytes(measured.weights) if measured.weights else None
-    done = store.save(experiment.stem, origin, arrays, weights, folder)
-    checkpoint.unlink(missing_ok=True)
-    return done
+    return store.save(experiment.stem, origin, arrays, weights, folder)
 
 
 def _train(

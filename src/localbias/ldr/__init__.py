@@ -1,7 +1,7 @@
 """The local dependency ratio of any function of a batch: measured by vector-Jacobian products.
 
-It needs torch and `localbias.statistics` alone, so a project that only probes a model of its own
-needs nothing else of the package.
+It needs torch, tqdm and `localbias.statistics` alone, so a project that only probes a model of its
+own needs nothing else of the package.
 """
 
 from localbias.ldr.products import Products, Summary, mean_ratio

@@ -26,12 +26,14 @@ from typing import Any, Literal, SupportsIndex, overload
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from tqdm import tqdm
 
 from localbias.ldr.products import Products
 
 # Vector-Jacobian products at once, samples × vectors. It is about the fastest on a CPU
 # (benchmarks/ldr.py); a GPU takes more.
 CHUNK = 16
+PATIENCE = 3  # seconds after which a bar is shown
 NO_GRADIENT = (
     "f's output has no gradient with respect to x: does f run under torch.no_grad() or "
     "inference_mode(), detach x, or not use it?"
@@ -257,6 +259,7 @@ def _pulled(
     count, size = _count(region, probes), int(region.sum())
     frames = None if count == size else _frames(pull.x, size, count, generator)
     done = 0
+    bar = tqdm(total=count, desc="products a sample", delay=PATIENCE, leave=False)
     while done < count:
         chunk = torch.arange(done, min(done + pull.at_once, count), device=pull.x.device)
         if frames is None:
@@ -272,6 +275,8 @@ def _pulled(
             raise ValueError(f"f's Jacobian is infinite or not a number at samples {broken}")
         yield v, g
         done += len(chunk)
+        bar.update(len(chunk))
+    bar.close()
 
 
 def _frames(x: Tensor, size: int, count: int, generator: torch.Generator | None) -> Tensor:

@@ -190,7 +190,7 @@ def shipped_network(side: int) -> tuple[nn.Module, float]:
         )
     network = untrained_network(side)
     network.load_state_dict(load_file(weights))
-    origin = json.loads(weights.with_suffix(".json").read_text())
+    origin = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
     return network.eval().requires_grad_(False), origin["threshold"]
 
 

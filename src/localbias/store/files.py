@@ -40,7 +40,7 @@ def require_writable(folder: Path) -> None:
     Raises:
         OSError: where they cannot, naming the folder.
     """
-    probe = folder / f".{secrets.token_hex(8)}{DRAFT}"
+    probe = folder / f".probe{DRAFT}"  # one name, so that a killed process leaves no more than one
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(bytes(2**12))
@@ -54,7 +54,7 @@ def require_writable(folder: Path) -> None:
 
 
 @contextmanager
-def only_writer(stem: str, folder: Path) -> Iterator[None]:
+def only_writer(stem: str, folder: Path, *others: Path) -> Iterator[None]:
     """Be the only process that makes what lies under that stem; another one waits, and says so.
 
     The system lets go of the lock when its process ends, however it ends. Drafts that a killed
@@ -62,12 +62,14 @@ def only_writer(stem: str, folder: Path) -> Iterator[None]:
 
     Args:
         stem: the name of the files.
-        folder: where they are going to lie.
+        folder: where they are going to lie, and the lock.
+        others: where further files of that stem are written, such as checkpoints.
 
     Raises:
-        OSError: where nothing can be written there, naming it.
+        OSError: where nothing can be written, naming the folder.
     """
-    require_writable(folder / LOCKS)
+    for needed in (folder / LOCKS, folder, *others):
+        require_writable(needed)
     lock = FileLock(folder / LOCKS / f"{stem}.lock")
     try:
         lock.acquire(blocking=False)
@@ -75,8 +77,9 @@ def only_writer(stem: str, folder: Path) -> Iterator[None]:
         print(f"{stem}: another process is making it; waiting for that", file=sys.stderr)
         lock.acquire()
     try:
-        for draft in folder.glob(f".{stem}.*{DRAFT}"):
-            draft.unlink(missing_ok=True)
+        for written in (folder, *others):
+            for draft in written.glob(f".{stem}*{DRAFT}"):
+                draft.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

@@ -23,6 +23,7 @@ from torch import Tensor
 from localbias.checks import require, typed
 from localbias.seeds import random_generator
 
+BEGINNINGS = ("balanced", "printed")
 CHUNK = 4096  # points that a network reads in one pass
 
 
@@ -61,7 +62,9 @@ class Flow:
         bound: a step is no longer than bound / Σ a_j², since longer ones overshoot as the network
             grows.
         width: neurons.
-        scale: standard deviation of the initial w and b, where a = ±√(‖w‖² + b²) (balanced).
+        scale: standard deviation of the initial w, and of b where it is drawn.
+        beginning: "balanced", a = ±√(‖w‖² + b²) with b drawn as w is (§5.4), or "printed", a = ‖w‖²
+            and b = 0 (A.8).
         batch: points a step, images included; a multiple of the flips of d.
         seed: of the initial weights and the batches.
 
@@ -78,11 +81,14 @@ class Flow:
     scale: float = 1e-3
     batch: int = 1024
     seed: int = 0
+    beginning: str = "balanced"
 
     def __post_init__(self):
         typed(self)
         flips = len(sign_flips(self.d))
         whole = self.batch > 0 and self.batch % flips == 0
+        known = self.beginning in BEGINNINGS
+        require(self, "beginning", known, ", ".join(BEGINNINGS))
         require(self, "alpha_bar", 0 < self.alpha_bar < 1, "inside (0, 1)")
         require(self, "steps", self.steps >= 1, "at least 1")
         require(self, "rate", 0 < self.rate < math.inf, "above 0")
@@ -133,11 +139,14 @@ class State(NamedTuple):
 
 
 def start(config: Flow) -> State:
-    """The balanced initial weights, drawn from the seed."""
+    """The initial weights, drawn from the seed."""
     generator = random_generator("flow", config.seed)
     first = config.scale * torch.randn(
         config.width, config.d + 1, generator=generator, dtype=torch.float64
     )
+    if config.beginning == "printed":
+        w = first[:, :-1]
+        return State(0, 0.0, math.nan, w.square().sum(1), w, torch.zeros_like(first[:, -1]))
     sign = 1 - 2 * torch.randint(2, (config.width,), generator=generator)
     return State(0, 0.0, math.nan, sign * first.norm(dim=1), first[:, :-1], first[:, -1])
 

@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import norm
 
-from localbias.theory.target import check
+from localbias.theory.target import Law, check
 
 SIDES = np.array([1.0, -1.0])  # the values of x0_i, in the order of arrays that are split by them
 
@@ -59,6 +60,53 @@ def growth_gradient(
     by_w = share[..., None] * (by_strings - by_length)
     by_w[..., coordinate] += spread * (ndtr(z) @ weights)
     return by_w, share * density.sum(-1)
+
+
+class Growth(NamedTuple):
+    """A neuron under the surrogate flow, at n times.
+
+    Attributes:
+        a: [n], its output weight.
+        w: [n, d].
+        b: [n].
+        integral: [n], ∫ K(w/|a|, b/|a|) dτ up to each time.
+    """
+
+    a: np.ndarray
+    w: np.ndarray
+    b: np.ndarray
+    integral: np.ndarray
+
+
+def surrogate(
+    a: float, w: ArrayLike, b: float, times: ArrayLike, alpha_bar: float, law: Law
+) -> Growth:
+    """One neuron as gradient flow on the surrogate loss E[−2 s(x_t) ε_i] takes it (§5.4, A.4.1).
+
+    It is da/ds = 2 K(w, b), d(w, b)/ds = 2 a ∇K(w, b), integrated by scipy's DOP853.
+
+    Args:
+        a: its output weight, not 0.
+        w: [d].
+        b: its bias.
+        times: [n], ascending from 0 on.
+        alpha_bar: ᾱ.
+        law: of the data.
+    """
+    start = np.concatenate([[a], np.asarray(w, float), [b, 0.0]])
+    d = len(start) - 3
+
+    def slope(_: float, neuron: np.ndarray) -> np.ndarray:
+        size, weights, bias = neuron[0], neuron[1 : d + 1], neuron[d + 1]
+        by_w, by_b = growth_gradient(weights, bias, alpha_bar, *law)
+        rate = growth_rate(weights, bias, alpha_bar, *law)
+        return np.concatenate([[2 * rate], 2 * size * by_w, [2 * size * by_b, rate / abs(size)]])
+
+    times = np.asarray(times, float)
+    solved = solve_ivp(
+        slope, (0, times[-1]), start, "DOP853", times, rtol=1e-11, atol=1e-13 * abs(a)
+    )
+    return Growth(solved.y[0], solved.y[1 : d + 1].T, solved.y[d + 1], solved.y[d + 2])
 
 
 def axis_rate(bias: ArrayLike, alpha_bar: ArrayLike) -> np.ndarray:

@@ -209,17 +209,19 @@ def follow(sample: Sample, keep: int = 60) -> Trace:
 
 
 class Stairs(NamedTuple):
-    """The two stairs and leaving M: the losses that count as there, or when a flow gets there.
+    """The three stairs and leaving M: the losses that count as there, or when a flow gets there.
 
     Attributes:
         linear: the best linear level.
         univariate: the best univariate level.
         left: on the way from there to the optimum.
+        optimum: the least loss.
     """
 
     linear: float
     univariate: float
     left: float
+    optimum: float
 
 
 def goals(levels: Levels, share: float = 0.1) -> Stairs:
@@ -227,13 +229,16 @@ def goals(levels: Levels, share: float = 0.1) -> Stairs:
 
     Args:
         levels: the exact ones.
-        share: of the drop to either stair that may be left; as much of the third drop has to be
-            done.
+        share: of the drop to a stair that may be left; where as much of the third drop is done,
+            the flow has left M.
     """
     linear, univariate, optimum = map(float, levels[:3])
     drops = 1 - linear, linear - univariate, univariate - optimum
     return Stairs(
-        linear + share * drops[0], univariate + share * drops[1], univariate - share * drops[2]
+        linear + share * drops[0],
+        univariate + share * drops[1],
+        univariate - share * drops[2],
+        optimum + share * drops[2],
     )
 
 

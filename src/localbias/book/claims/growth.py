@@ -10,19 +10,60 @@ from localbias.theory.laws import ASSUMED, PARITIES
 from localbias.theory.target import Law
 
 CLAIMS = Claims()
+FOLLOWED = 1e-8  # what the integration of a flow may leave
 LEVEL, OTHERS = 0.9999, 10_000  # ᾱ and the other signs of the counterexample
 
 
 @CLAIMS.enter(
+    "thm-5.3",
+    "Small neurons grow exponentially",
+    "Theorem 5.3, head (§5.4); Lemma A.4",
+    HOLDS,
+    "test_growth::test_a_surrogate_neuron_grows_as_the_integral_of_its_rate",
+    "test_growth::test_force_is_vectorised_and_small_networks_grow_at_the_rate",
+)
+def _head() -> Evidence:
+    r"""Under the surrogate flow a balanced neuron's output weight is
+    $\lvert \tilde a(s)\rvert = \lvert \tilde a(0)\rvert
+    \exp\bigl(2\,\operatorname{sgn}(\tilde a(0)) \int_0^s
+    K(\tilde w/\lvert \tilde a\rvert,\, \tilde b/\lvert \tilde a\rvert)\,d\tau\bigr)$."""
+    apart, grown = [], []
+    for d, a, w, b in _neurons():
+        found = growth.surrogate(a, w, b, np.linspace(0, 6, 25), 0.7, PARITIES[d])
+        told = np.log(np.abs(found.a / a)) - 2 * np.sign(a) * found.integral
+        apart.append(np.abs(told).max())
+        grown.append(abs(found.a[-1] / a))
+    return Evidence(
+        f"Of {len(grown)} random balanced neurons of either sign (parities of 3 and 8 signs, "
+        f"ᾱ = 0.7), followed until they are {min(grown):.2f} to {max(grown):.1f} times as large, "
+        f"the two sides' logarithms differ by at most **{number(max(apart))}**.",
+        max(apart),
+        FOLLOWED,
+    )
+
+
+def _neurons() -> list[tuple[int, float, np.ndarray, float]]:
+    """Balanced neurons (d, a, w, b) of either sign."""
+    rng, found = np.random.default_rng(5), []
+    for k in range(8):
+        d = 3 if k % 2 else 8
+        direction = rng.normal(size=d + 1)
+        direction *= 1e-3 / np.linalg.norm(direction)
+        found.append((d, (-1) ** (k // 2) * 1e-3, direction[:-1], float(direction[-1])))
+    return found
+
+
+@CLAIMS.enter(
     "thm-5.3-1",
-    "The sign of the growth rate",
+    "The sign and the bound of the growth rate",
     "Theorem 5.3, bullet 1 (§5.4)",
     HOLDS,
     "test_growth::test_rate_has_the_sign_of_the_weight",
     "test_growth::test_rate_by_its_definition_without_stein",
 )
 def _sign() -> Evidence:
-    r"""$K(w, b)$ has the sign of $w^{(i)}$, for every law $p_0$."""
+    r"""On the unit sphere $0 < K(w, b) < \sqrt{1-\bar\alpha}$ where $w^{(i)} > 0$, and
+    $-\sqrt{1-\bar\alpha} < K(w, b) < 0$ where $w^{(i)} < 0$; for every law $p_0$."""
     rng = np.random.default_rng(0)
     law = Law(target.hypercube(3), rng.dirichlet(np.ones(8)))
     neurons = rng.normal(size=(100, 4))
@@ -33,12 +74,13 @@ def _sign() -> Evidence:
     rate, sign = growth.growth_rate(w, b, 0.6, *law), np.sign(w[:, 0])
     apart = np.abs(sampled - rate).max()
     wrong = np.abs(np.where(sampled * sign > 0, 0, sampled)).max()
-    agree = (np.sign(rate) == sign).mean()
+    agree, bound = (np.sign(rate) == sign).mean(), np.abs(rate).max() / np.sqrt(1 - 0.6)
     return Evidence(
         f"Of {len(w)} random neurons under a random law **{agree:.0%}** have K = √(1−ᾱ) "
         "$w^{(i)}$ P(w·x + b > 0) of the sign of $w^{(i)}$. K sampled from its definition, of up "
-        f"to {np.abs(rate).max():.2f}, is the same to {number(apart)}.",
-        max(wrong, apart, 1 - agree),
+        f"to {np.abs(rate).max():.2f}, is the same to {number(apart)}. The largest "
+        f"|K|/√(1−ᾱ) is {bound:.2f}.",
+        max(wrong, apart, 1 - agree, bound - 1),
         error,
     )
 
@@ -86,6 +128,39 @@ def _maximum() -> Evidence:
 
 
 @CLAIMS.enter(
+    "thm-5.3-2-least",
+    "Where the growth rate is least",
+    "Theorem 5.3, bullet 2, second half (§5.4)",
+    FAILS,
+    "test_directions::test_the_least_rate_is_at_the_same_bias_and_opposite_weight",
+)
+def _least() -> Evidence:
+    r"""Where $w^{(i)} < 0$, $K$ is least on the sphere at $(-e_i, -D^*)$, scaled to it, and only
+    there."""
+    level = 0.7
+    best = float(growth.optimal_bias(level))
+    rates = {}
+    for side, bias in ((1, 1), (-1, -1), (-1, 1)):
+        w, b = _on_axis(4, side, bias * best)
+        rates[side, bias] = growth.growth_rate(w, b, level, *PARITIES[4])
+    printed, least = rates[-1, -1], rates[-1, 1]
+    return Evidence(
+        f"Under the parity of four signs at ᾱ = {level:g}, K is {rates[1, 1]:.4f} at $(e_i, D^*)$, "
+        f"**{printed:.4f}** at the printed $(-e_i, -D^*)$ and **{least:.4f}** at $(-e_i, D^*)$: "
+        "the best bias is open to most inputs on either side.",
+        printed - least,
+        EXACT,
+    )
+
+
+def _on_axis(d: int, side: float, bias: float) -> tuple[np.ndarray, float]:
+    """w [d] and b of the neuron (side · e_1, bias) at length 1."""
+    w = np.zeros(d)
+    w[0] = side / np.hypot(side, bias)
+    return w, bias / np.hypot(side, bias)
+
+
+@CLAIMS.enter(
     "thm-5.3-2-parity",
     "The same for parity",
     "Theorem 5.3, bullet 2, for the paper's data",
@@ -120,7 +195,7 @@ def _parity() -> Evidence:
 @CLAIMS.enter(
     "proof-5.3",
     "A moment in the proof of bullet 2",
-    "A.4",
+    "A.4.1",
     FAILS,
     "test_growth::test_the_proof_takes_a_moment_for_one_that_depends_on_the_coordinate",
     "test_growth::test_the_moment_is_one_for_longer_parities_and_the_laws_differ_all_the_same",
@@ -143,8 +218,39 @@ def _proof() -> Evidence:
 
 @CLAIMS.enter(
     "thm-5.3-3",
-    "The equation of the best bias",
+    "The fastest directions stay what they are",
     "Theorem 5.3, bullet 3 (§5.4)",
+    CONDITION,
+    "test_growth::test_the_fastest_directions_are_kept",
+    condition="The second direction, of neurons with $a < 0$, is read as $(-e_i, D^*)$.",
+)
+def _kept() -> Evidence:
+    r"""A neuron with $a > 0$ in the direction $(e_i, D^*)$, and one with $a < 0$ in the direction
+    $(-e_i, -D^*)$, keep their directions under the surrogate flow."""
+    level, turned = 0.7, {}
+    best = float(growth.optimal_bias(level))
+    for sign, side, bias in ((1, 1, best), (-1, -1, best), (-1, -1, -best)):
+        w, b = _on_axis(4, side, bias)
+        found = growth.surrogate(
+            sign * 1e-3, 1e-3 * w, 1e-3 * b, np.linspace(0, 4, 9), level, PARITIES[4]
+        )
+        directions_along = np.column_stack([found.w, found.b]) / np.abs(found.a)[:, None]
+        turned[side, np.sign(bias)] = np.abs(directions_along - [*w, b]).max()
+    kept, printed = max(turned[1, 1], turned[-1, 1]), turned[-1, -1]
+    return Evidence(
+        f"In a time of 4 (parity of four signs, ᾱ = {level:g}) a neuron along $(e_i, D^*)$, and "
+        f"one with $a < 0$ along $(-e_i, D^*)$, turn by **{number(kept)}**; along the printed "
+        f"$(-e_i, -D^*)$ by **{printed:.2f}**.",
+        kept,
+        FOLLOWED,
+        printed,
+    )
+
+
+@CLAIMS.enter(
+    "best-bias",
+    "The equation of the best bias",
+    "A.4.1, first-order condition",
     CONDITION,
     "test_growth::test_stationary_biases_are_all_roots_of_the_condition",
     "test_growth::test_where_the_condition_gets_three_roots",
@@ -214,4 +320,34 @@ def _ends() -> Evidence:
         max(safe for safe, _ in off.values()),
         3 / n,  # none of n stands for less than 3/n, at 95 %
         min(beyond for _, beyond in off.values()),
+    )
+
+
+@CLAIMS.enter(
+    "lemma-a5",
+    "The bound of the growth rate",
+    "Lemma A.5 (A.4.1)",
+    HOLDS,
+    "test_growth::test_the_rate_is_bounded_under_every_law",
+)
+def _bound() -> Evidence:
+    r"""On the unit sphere $\lvert K(w, b)\rvert \le \sqrt{1-\bar\alpha}$."""
+    rng = np.random.default_rng(2)
+    neurons = rng.normal(size=(20_000, 5))
+    neurons /= np.linalg.norm(neurons, axis=1, keepdims=True)
+    levels = 0.05, 0.5, 0.95
+    largest = {
+        level: max(
+            np.abs(growth.growth_rate(neurons[:, :4], neurons[:, 4], level, *law)).max()
+            for law in (PARITIES[4], Law(target.hypercube(4), rng.dirichlet(np.ones(16))))
+        )
+        / np.sqrt(1 - level)
+        for level in levels
+    }
+    told = ", ".join(f"{share:.2f} at ᾱ = {level:g}" for level, share in largest.items())
+    return Evidence(
+        f"Of {len(neurons):,} random directions, under the parity of four signs and a random law, "
+        f"the largest |K|/√(1−ᾱ) is {told}.",
+        max(*largest.values(), 1) - 1,
+        EXACT,
     )

@@ -1,6 +1,7 @@
 """Claims about Theorem 5.2: what keeps neurons on the axis, and what drives them off."""
 
 import numpy as np
+import torch
 
 from localbias.book.claims.claim import EXACT, FAILS, HOLDS, Claims, Evidence, number
 from localbias.seeds import random_generator
@@ -19,6 +20,32 @@ def _force(law: Law) -> np.ndarray:
     a, w, b = np.random.default_rng(0).normal(size=(3, 4, 5))
     force = growth.force(a, w, b, np.array([0.2, 0.5, 0.8, 0.95]), *law)
     return np.delete(force, law.coordinate, -1)
+
+
+@CLAIMS.enter(
+    "asm-5.1",
+    "What parities assume",
+    "Assumption 5.1 and the examples after it (§5.3)",
+    HOLDS,
+    "test_laws::test_a_parity_of_three_or_more_keeps_the_assumption",
+)
+def _assumed() -> Evidence:
+    r"""The uniform law over the strings with $\prod_{i \in I} x_i = 1$ has
+    $\bar p_0(i) = 0$ for all $i$ and $\bar p_0(i, j) = 0$ for all $i \ne j$ if
+    $\lvert I\rvert > 2$: every sign is fair, and any two are independent."""
+    worst = max(
+        np.abs(target.fourier(*PARITIES[d][:2])[1][(subsets > 0) & (subsets < 3)]).max()
+        for d in PARITIES
+        for subsets in [target.fourier(*PARITIES[d][:2])[0].sum(1)]
+    )
+    two = Law(*target.law(np.array([[False, False], [True, True]]), [1, 1]))
+    pair = np.abs(target.fourier(two.support, two.weights)[1][-1])
+    return Evidence(
+        f"Under the parities of {', '.join(map(str, PARITIES))} signs the largest coefficient of "
+        f"one or two signs is **{number(worst)}**; under that of two it is {pair:.0f}.",
+        worst,
+        EXACT,
+    )
 
 
 @CLAIMS.enter(
@@ -70,7 +97,7 @@ def _axis() -> Evidence:
 @CLAIMS.enter(
     "thm-5.2-balance",
     "The printed set, neurons balanced",
-    "Theorem 5.2 with a start as in A.8",
+    "Theorem 5.2 with the start of §5.4",
     HOLDS,
     "test_claims::test_balance_makes_the_printed_set_invariant",
     "test_flow::test_balance_and_the_bound_on_the_step",
@@ -90,6 +117,97 @@ def _balance() -> Evidence:
         f"In such a network the force off the axis is at most **{number(off)}** on a symmetric "
         f"batch, and a² changes as ‖w‖² + b² does, to **{number(drift)}** of itself.",
         max(off, drift),
+        EXACT,
+    )
+
+
+def _terms(law: Law) -> tuple[np.ndarray, np.ndarray]:
+    """The two means of A.3 for each neuron and other coordinate, [4, 5, d − 1] each.
+
+    They are E[s 1_j x_t^(k)], which is linear in the output weights, and E[ε_i 1_j x_t^(k)], which
+    has none. The force is 2 a_j times their difference: the sign of all output weights tells them
+    apart.
+    """
+    a, w, b = np.random.default_rng(0).normal(size=(3, 4, 5))
+    levels = np.array([0.2, 0.5, 0.8, 0.95])
+    plus, minus = (
+        np.delete(growth.force(sign * a, w, b, levels, *law), law.coordinate, -1)
+        for sign in (1, -1)
+    )
+    return -(plus + minus) / (4 * a[..., None]), (plus - minus) / (4 * a[..., None])
+
+
+def _lemma(which: int) -> tuple[float, float]:
+    """The largest of either mean under laws that keep Assumption 5.1, and a correlated one."""
+    kept = max(
+        np.abs(_terms(law._replace(coordinate=i))[which]).max()
+        for law in ASSUMED
+        for i in range(law.support.shape[1])
+    )
+    return kept, np.abs(_terms(dependence(3, [0, 1], 0.5))[which]).max()
+
+
+@CLAIMS.enter(
+    "lemma-a1",
+    "The network's own part of the force",
+    "Lemma A.1 (A.3)",
+    HOLDS,
+    "test_growth::test_both_terms_of_the_force_vanish_by_themselves",
+)
+def _own() -> Evidence:
+    r"""On the axis
+    $E[s_\theta^{(i)}(x_t)\, a_j \sigma'(c_j x_t^{(i)} + b_j)\, x_t^{(k)}] = 0$ for $k \ne i$."""
+    kept, correlated = _lemma(0)
+    return Evidence(
+        f"It is at most **{number(kept)}** under {len(ASSUMED)} laws, for every output; with a "
+        f"pair correlated by 0.5 up to {correlated:.2f}.",
+        kept,
+        EXACT,
+    )
+
+
+@CLAIMS.enter(
+    "lemma-a2",
+    "The noise's part of the force",
+    "Lemma A.2 (A.3)",
+    HOLDS,
+    "test_growth::test_both_terms_of_the_force_vanish_by_themselves",
+)
+def _noise() -> Evidence:
+    r"""On the axis $E[\varepsilon^{(i)} \sigma'(c_j x_t^{(i)} + b_j)\, x_t^{(k)}] = 0$ for
+    $k \ne i$."""
+    kept, correlated = _lemma(1)
+    return Evidence(
+        f"It is at most **{number(kept)}** under {len(ASSUMED)} laws, for every output; with a "
+        f"pair correlated by 0.5 up to {correlated:.2f}.",
+        kept,
+        EXACT,
+    )
+
+
+@CLAIMS.enter(
+    "lemma-a3",
+    "Balance is kept",
+    "Lemma A.3 (A.4)",
+    HOLDS,
+    "test_flow::test_balance_and_the_bound_on_the_step",
+    "test_flow::test_gradient_is_that_of_autograd",
+)
+def _conserved() -> Evidence:
+    r"""Gradient flow keeps $a_j^2 - \lVert w_j\rVert^2 - b_j^2$ of every neuron, balanced or
+    not."""
+    config = flow.Flow(4, batch=512, width=32, scale=0.7)
+    state = flow.start(config)
+    state = state._replace(a=state.a * torch.linspace(0.1, 3, 32, dtype=torch.float64))
+    x, y, _ = flow.draw(config, 64, random_generator("verdicts", 1))
+    _, (by_a, by_w, by_b) = flow.gradient(state, *flow.expand(x, y, flow.sign_flips(4)))
+    change = state.a * by_a
+    other = (state.w * by_w).sum(1) + state.b * by_b
+    drift = ((change - other).abs().max() / change.abs().max()).item()
+    return Evidence(
+        f"In a random network of 32 neurons, of which none is balanced, a² changes as ‖w‖² + b² "
+        f"does, to **{number(drift)}** of itself.",
+        drift,
         EXACT,
     )
 
