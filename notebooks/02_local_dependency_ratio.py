@@ -48,7 +48,7 @@ from tqdm import tqdm
 from localbias import figures
 from localbias.book import parameters, tables
 from localbias.exact import over_levels
-from localbias.experiments import TIERS, catalogue, perfect_ratios
+from localbias.experiments import TIERS, Setup, catalogue, perfect_ratios
 from localbias.experiments.recorded import Recorded
 from localbias.ldr import local_dependency_ratio
 from localbias.training import use_threads
@@ -189,14 +189,16 @@ Markdown(
 
 # %% [markdown]
 # Once trained, the noise's ratio is near 1 in every column, also for the networks that *output* the
-# noise. Which target can the paper's Figure 5 have used, then? It shows a UNet that stays above
-# 0.75 and a DiT whose ratio falls when its accuracy rises. The paper trains to predict the noise
-# and doesn't say what the ratio is taken of. Its own size of image settles it as far as one
-# exemplar a digit goes: at 64 × 64 pixels, here is what a network would show that has learned the
-# rule, or the training set, *perfectly*.
+# noise. The paper takes the ratio of its network (Eq. 1), which is trained to predict the noise
+# (Eq. 8): read to the letter, it is the ratio **of the noise**. Figure 5 then shows a UNet that
+# stays above 0.75, and a DiT whose ratio falls when its accuracy rises. Can it? As far as one
+# exemplar a digit goes the paper's own size of image settles that: at 64 × 64 pixels, here is what
+# a network would show that has learned the rule, or the training set, *perfectly*.
 
 # %% tags=["hide-input"]
-large = catalogue.setup("quarter-unet-470", "smoke" if tier == "smoke" else "paper", seed)
+of_paper = dict(renderer=dict(name="digits", size=64), rendering="fixed")  # one exemplar a digit
+size = ("smoke", {}) if tier == "smoke" else ("paper", of_paper)
+large = Setup(catalogue.make("quarter-unet-470", size[0], seed, **size[1]))
 perfect = perfect_ratios(large, PAPER_LEVELS, signals // 2, seed)
 _, height, width = large.renderer.shape
 tables.perfect(
@@ -211,9 +213,10 @@ if tier == "laptop" and seed == 0 and signals >= 48:
 
 # %% [markdown]
 # A network that comes to know more, and predicts the noise well, thus has no way to a lower ratio
-# of the noise on these data: the end of the way is at 1. A figure in which the ratio falls as the
-# accuracy rises is one of $\hat{x}_0$ (or, at high noise, of $v$), or of other pictures than these.
-# From here on the ratio is that of $\hat{x}_0$.
+# of the noise on these data: the end of the way is at 1. So read, Figure 5's fall cannot come from
+# a network that is good on such pictures. It may come from one that is not, from pictures with many
+# handwritings, or from a ratio of $\hat{x}_0$ (or, at high noise, of $v$). From here on the ratio is
+# that of $\hat{x}_0$, of which a fall can be asked.
 #
 # ## Measuring it
 #
@@ -222,7 +225,8 @@ if tier == "laptop" and seed == 0 and signals >= 48:
 # $\mathbb{E}\lVert g_R\rVert^2 = \lVert J_{RR}\rVert^2$ and
 # $\mathbb{E}\lVert g\rVert^2 = \lVert J_R\rVert^2$: one product serves numerator and denominator.
 # The vectors are drawn as columns of a random orthonormal frame, so that all $|R|$ of them give the
-# exact value again, and the bias of a ratio of two estimates is taken off.
+# exact value again, and the bias of a ratio of two estimates is taken off. (In the tables a Jacobian
+# counts as *vanishing* where it is no more than rounding: its ratio would be 0/0.)
 
 # %% tags=["hide-input"]
 #| label: ldr-probe-errors
@@ -406,9 +410,9 @@ tables.along_training(same_size, parameters=True)
 #
 # ## Do hallucinating samples look around less?
 #
-# The reviewers of the paper asked. The ratio of each generated sample is taken on the network's own
-# way to it, at the visited step nearest to two levels in the band or at its edge, and samples are
-# grouped by what they became.
+# The paper compares checkpoints, not samples. Here the ratio of each generated sample is taken on
+# the network's own way to it, at the visited step nearest to two levels in the band or at its edge,
+# and samples are grouped by what they became.
 
 # %% tags=["hide-input"]
 #| label: ldr-by-outcome
@@ -436,14 +440,15 @@ tables.differences(
 )
 
 # %% [markdown]
-# Twelve comparisons at 95 % would call one in twenty real by chance alone, were it not for the
+# So many comparisons at 95 % would call one in twenty real by chance alone, were it not for the
 # widening; single rows near the line should not be leaned on. And a difference need not be the
 # network's: hallucinations and valid samples pass through different noised signals, where an exact
 # denoiser's ratio would differ too.
 #
 # ## Which symbol listens to which?
 #
-# The paper takes one region, the first symbol or the top-left digit. Nothing forbids the others:
+# The paper takes one region: the top-left digit (§4.3), the second parenthesis (Figures 15 and 16),
+# the first two letters (Figure 21). Nothing forbids the others:
 # with all regions as rows *and* columns one gets a matrix, and the ratio of each region (of means,
 # here) is its diagonal entry over the row's sum. All of them, the exact rule's too, are estimated
 # with the records' few random probes.
@@ -536,13 +541,16 @@ figures.slider(
 )
 
 # %% [markdown]
-# ## What the paper leaves unsaid
+# ## What the paper leaves unsaid, and what we depart from
 #
-# The paper doesn't give its noise schedule, its length, the sampler, a clamp of $\hat{x}_0$,
-# averaging of the weights, how the output is read, how many exemplars a digit has; nor does it vary
-# the batch. Each could be the reason for a difference between its figures and somebody else's. So
-# each is changed here from one base, at a fixed number of steps, on two cheap experiments with
-# three seeds each. The sampler and the clamp act on one trained network and cannot move its ratio.
+# **Unsaid** are the noise schedule and its length, a clamp of $\hat{x}_0$, averaging of the weights,
+# how many exemplars a digit has, and the seeds. **Stated, and departed from** in most of our runs,
+# are that the output is read as noise (Eq. 8), that samples are drawn by ancestral sampling through
+# all steps (Eq. 7: η = 1; DDIM has η = 0), and that a digit has many handwritings (A.5); and the
+# batch of 16. Each could be the reason for a difference between the paper's figures and somebody
+# else's. So each is changed here from one base, at a fixed number of steps, on two cheap
+# experiments with three seeds each. The sampler and the clamp act on one trained network and cannot
+# move its ratio.
 
 # %% tags=["hide-input"]
 unsaid = {
@@ -561,8 +569,8 @@ changed = [results for choices in unsaid.values() for results in choices.values(
 tables.above_chance([*bases.values(), *changed])
 
 # %% [markdown]
-# What moves the outcome most is what the paper leaves out most quietly. On the digits the
-# *reading*, with its loss, decides everything: the MLP that is read as $v$ or as noise gives not
+# What moves the outcome most is among what we depart from. On the digits the *reading*, with its
+# loss, decides everything: the MLP that is read as $v$ or as noise gives not
 # one readable sample, while on scalars the same change hardly shows. The *schedule* comes next:
 # with cosine and sigmoid far more of the MLP's digits can be read, and on scalars they favour the
 # training strings more than the linear one does. Then the *batch*, which at a fixed number of steps

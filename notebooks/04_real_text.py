@@ -21,6 +21,11 @@
 # words too, though they are "easier to learn and extrapolate" (A.7.2). This chapter runs these
 # experiments at laptop size, and then asks the question between them: *how much* correlation does
 # it take?
+#
+# One thing it does otherwise throughout: the paper's network for all of these is the **UNet**
+# (A.7.2, A.7.4, captions of Figures 7 and 21). Here it is a **DiT** with a token a symbol, which
+# predicts $x_0$ and is many times faster on these pictures. The ledger's rows at the end keep the
+# two apart.
 
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a few minutes, "paper" wants a GPU and days
@@ -61,8 +66,9 @@ setup = partial(catalogue.setup, tier=tier, seed=seed)
 #
 # - **Words** of the paper's list, in a fixed-pitch font: a word is a string of letters, and of
 #   blanks after its end, one cell a letter.
-# - **Words in a proportional font**, as the paper's own: their letters have no places, so a word is
-#   a single symbol, and what comes out is read by a text recogniser.
+# - **Words in a proportional font**, as those in the paper's Figure 21 (it names no font for
+#   English): their letters have no places, so a word is a single symbol, and what comes out is read
+#   by a text recogniser.
 # - **Chinese characters** in a Kai face. A character is cut into four quarters, and its string says
 #   which quarters they are. A quarter is a region that every character has; radicals stand now
 #   left, now on top, and lists of them don't say where.
@@ -186,8 +192,9 @@ plt.show()
 #
 # A Dyck word is balanced: read from the left, there are never more ")" than "(", and in the end as
 # many. A network is trained on half of the 132 words of length 12, and of the 1,430 of length 16;
-# of the 14 of length 8 on all, so that there is nothing left to extrapolate to. It is the DiT, with
-# a token a parenthesis, and it predicts $x_0$.
+# of the 14 of length 8 on all, so that there is nothing left to extrapolate to. The paper probes the
+# *second* parenthesis, at its step t = 96 (Figure 16), late in the denoising; here it is the fourth,
+# at levels where the rule matters.
 
 # %% tags=["hide-input"]
 #| label: dyck-along-training
@@ -556,8 +563,8 @@ tables.distances(texts.distances(whole_list, denoisers | {"the list": of.referen
 #
 # ### In a proportional font
 #
-# The paper's words stand in an ordinary font, where no letter has a place of its own: where a
-# letter stands depends on all that come before it. The DiT, with tokens about as wide as a letter
+# In an ordinary font no letter has a place of its own: where a letter stands depends on all that come
+# before it. The DiT, with tokens about as wide as a letter
 # and half as high, is trained on the same 30 words and on the whole list, and Tesseract reads 100
 # of its images at each step.
 
@@ -674,8 +681,8 @@ plt.show()
 #
 # ### Where does it look?
 #
-# The heat maps of the paper's Figures 20 and 21: to which pixels does the output in one region
-# listen? Move the slider from early to late.
+# The paper shows heat maps of words (Figure 21), none of characters: to which pixels does the output
+# in one region listen? Move the slider from early to late.
 
 # %% tags=["hide-input"]
 #| label: characters-heat

@@ -1,6 +1,6 @@
 """Gaussian diffusion: schedules, noising, the three targets and their conversion, and sampling.
 
-The notation is the paper's (§3.1, Eq. 3) with ᾱ_t throughout: x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε for
+The notation is the paper's (§5.2, A.1) with ᾱ_t throughout: x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε for
 t = 0 … T−1, ᾱ_t falling. Given x_t each of three quantities determines the others: the noise ε, the
 signal x_0, and v = √ᾱ ε − √(1−ᾱ) x_0. A network may predict any of them.
 """
@@ -109,7 +109,7 @@ class Schedule:
         return alpha_bar.sqrt().to(like.dtype), (1 - alpha_bar).sqrt().to(like.dtype)
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor | int) -> Tensor:
-        """x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (Eq. 3): x0 and noise [B, ...], t int [B] or a scalar."""
+        """x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (§5.2): x0 and noise [B, ...], t int [B] or a scalar."""
         signal, spread = self.scales(t, x0)
         return signal * x0 + spread * noise
 
@@ -199,7 +199,7 @@ class Denoiser(nn.Module):
         network: maps x `[B, *shape]` and t int [B] to `[B, *shape]`.
         schedule: whose steps t are.
         reads: what the network's output is read as: "noise", "x0" or "v".
-        target: what the denoiser predicts. The paper's loss compares noise (§3.1), whatever the
+        target: what the denoiser predicts. The paper's loss compares noise (Eq. 8), whatever the
             output is read as: ‖ε − ε̂‖² = ᾱ ‖v − v̂‖².
 
     Raises:

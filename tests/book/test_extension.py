@@ -165,8 +165,8 @@ def test_badges_lead_to_the_check_of_their_claim(toys, build):
     pages, warnings = build(chapter=THEOREM, checks="```{checks}\n```")
     assert warnings == ""
     badges = pages["chapter"].select("span.verdict")
-    assert [words(badge) for badge in badges] == ["fails as printed", "holds with condition"]
-    assert [badge["class"][1] for badge in badges] == ["fails-as-printed", "holds-with-condition"]
+    assert [words(badge) for badge in badges] == ["does not hold", "holds in part"]
+    assert [badge["class"][1] for badge in badges] == ["does-not-hold", "holds-in-part"]
     assert [badge.a["href"] for badge in badges] == [
         "checks.html#check-toy-1.3",
         "checks.html#check-toy-1.2",
@@ -191,11 +191,11 @@ def test_table_of_verdicts_shows_what_was_computed_once(toys, build):
         [f"Claim 1. §1. {said}", "holds", "It is 1 .", "0 ± 0.5"],
         [
             f"Claim 2. §2. {said}",
-            r"holds with condition \(n\) is small .",
+            r"holds in part \(n\) is small .",
             "It is 2 .",
             "0 ± 10⁻¹³; where the condition fails, 0.25",
         ],
-        [f"Claim 3. §3. {said}", "fails as printed", "It is 3 .", "2.0·10⁻⁸ ± 10⁻¹⁴"],
+        [f"Claim 3. §3. {said}", "does not hold", "It is 3 .", "2.0·10⁻⁸ ± 10⁻¹⁴"],
     ]
     assert [words(row.td) for row in pages["some"].select("tbody tr")] == [rows[2][0], rows[0][0]]
     headings = [words(heading) for heading in pages["all"].select("th")]
@@ -271,9 +271,7 @@ def test_numbers_that_do_not_support_a_verdict_stop_the_table(toys, build):
     entered, _ = toys
     entered.enter("toy-1.4", "Claim 4", "§4", claims.FAILS, SHARED)(entered["toy-1.1"].compute)
     _, warnings = build(page="```{verdicts} toy-1.4\n```")
-    assert (
-        "claim 'toy-1.4': declared 'fails as printed', computed 'holds' (It is **1**.)" in warnings
-    )
+    assert "claim 'toy-1.4': declared 'does not hold', computed 'holds' (It is **1**.)" in warnings
 
 
 def test_a_row_of_the_ledger_on_theory_leads_to_its_check(toys, build, tmp_path, monkeypatch):
@@ -297,11 +295,11 @@ def test_a_row_of_the_ledger_on_theory_leads_to_its_check(toys, build, tmp_path,
     assert [words(cell) for cell in row.select("td")] == [
         "row-1.3 §1",
         "All",
-        "fails as printed It is 3 . How it is checked",
-        "It fails as printed .",
+        "does not hold It is 3 . How it is checked",
+        "It does not hold .",
     ]
-    assert row.select_one("p.verdict.fails-as-printed") and row.select_one(
-        "span.verdict.fails-as-printed"
+    assert row.select_one("p.verdict.does-not-hold") and row.select_one(
+        "span.verdict.does-not-hold"
     )
     assert {link["href"] for link in row.select("a")} == {"checks.html#check-toy-1.3"}
     link = pages["chapter"].select_one("tbody td.claim a")

@@ -116,8 +116,14 @@ def test_every_smoke_experiment_runs_to_its_end(name):
 
 @pytest.mark.parametrize("name", PAPER)
 def test_the_paper_tier_has_the_papers_settings(name):
-    """§4.2 and A.5 of the paper."""
+    """§4.2, A.1 and A.5 of the paper: every choice that it states."""
     made = catalogue.make(name, "paper")
+    assert made.target == "noise" and (made.sampling.steps, made.sampling.eta) == (1000, 1)  # Eq. 7
+    if made.grammar["name"] == "quarter_sum":
+        assert made.rendering == "fresh" and made.renderer["exemplars"] == 1000  # A.5, of 6,000
+    if made.grammar["name"] == "dyck":  # A.7.2: the second parenthesis, t = 96
+        probing, at_96 = made.probing, made.schedule.alpha_bar[95].sqrt().item()
+        assert probing.symbol == 1 and min(abs(at_96 - c) for c in probing.levels) < 0.002
     assert Setup(made).renderer.shape == (1, 64, 64)
     with torch.device("meta"):  # counted without being filled
         network = networks.make(shape=(1, 64, 64), **made.network)

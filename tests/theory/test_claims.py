@@ -103,13 +103,13 @@ def test_a_claim_whose_numbers_say_otherwise_is_refused():
 
     assert claims["five"].statement == "Two and two are five."
     with pytest.raises(
-        ValueError, match=r"'five': declared 'holds', computed 'fails as printed' \(2 \+ 2 = 4\)"
+        ValueError, match=r"'five': declared 'holds', computed 'does not hold' \(2 \+ 2 = 4\)"
     ):
         claims["five"].evidence()
     with pytest.raises(ValueError, match="claim 'five', 'holds'; allowed: an id once"):
         claims.enter("five", "Again", "§0", HOLDS)
     with pytest.raises(
-        ValueError, match="claim 'six', 'true'; allowed: .* holds, holds with condition, fails"
+        ValueError, match="claim 'six', 'true'; allowed: .* holds, holds in part, does not hold"
     ):
         claims.enter("six", "Six", "§0", "true")
     claims.enter("four", "Four", "§0", FAILS)(five)

@@ -23,7 +23,7 @@ ALPHA = ALPHA_BAR[1:] / ALPHA_BAR[:-1]
 # Notation
 
 
-@pytest.mark.parametrize("digits, tuples", [(range(10), 670), (range(1, 10), 489)])
+@pytest.mark.parametrize("digits, tuples", [(range(10), 670), (range(9), 489), (range(1, 10), 489)])
 def test_ten_digits_give_the_papers_number_of_tuples(digits, tuples):
     found = [s for s in itertools.product(digits, repeat=4) if s[0] + s[1] == s[2] + s[3]]
     assert len(found) == tuples
@@ -124,6 +124,18 @@ def test_the_best_noise_prediction_averages_over_the_posterior():
         prior
     ) > loss(0) > 2 * loss(y)
     assert loss(mean) > 2 * loss(y)  # a network that predicts x_0 minimises another loss
+
+
+def test_independence_in_pairs_by_coefficients_has_a_factor():
+    """f̄_∅ f̄_ij = f̄_i f̄_j for two independent signs of means .3 and −.6; f̄_∅ is 2⁻², not 1."""
+    strings = target.hypercube(2)
+    f = (1 + 0.3 * strings[:, 0]) * (1 - 0.6 * strings[:, 1]) / 4
+    assert f.sum() == pytest.approx(1)
+    none, first, second, both = (
+        (f * strings[:, members].prod(1)).mean() for members in ([], [0], [1], [0, 1])
+    )
+    assert none == pytest.approx(2**-2) and none * both == pytest.approx(first * second)
+    assert both == pytest.approx(first * second * 2**2) and abs(both - first * second) > 0.02
 
 
 # Statements

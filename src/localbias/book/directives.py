@@ -1,5 +1,6 @@
 """What the book's pages can show: rows of the ledger, verdicts on the theory, and their tests.
 
+- `{items}`: what the paper numbers, and where this book deals with it
 - `{ledger}`: the table of what the paper says beside what is found here; or the named rows of it
 - `{verdict}`, such as of thm-5.2: the badge of a claim, linked to its check
 - `{verdicts}`: the table of all claims on the theory, or of those named
@@ -22,7 +23,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from localbias.book.claims import CLAIMS, Claim, checks_in, number, source
-from localbias.book.ledger import rows
+from localbias.book.ledger import items, rows
 from localbias.store import ROOT
 
 #: Heading, key of a row of `ledger.rows`, share of the width.
@@ -82,6 +83,23 @@ class Ledger(SphinxDirective):
         if not self.arguments:
             anchor(self.state, line, target)
         return line
+
+
+class Items(SphinxDirective):
+    """The list of what the paper numbers, each with links to where this book deals with it."""
+
+    def run(self) -> list[nodes.Node]:
+        note_dependencies(self.env)
+        in_ledger = {row["id"] for row in ledger_rows()}
+        lines = []
+        for entry in items():
+            where: list[nodes.Node] = [nodes.Text(entry.get("why_not", ""))]
+            for row in entry.get("rows", ()):
+                kind = "claim" if row in in_ledger else "check"
+                where += [link(self.env, f"{kind}-{row}", nodes.Text(row)), nodes.Text(" ")]
+            cells = [nodes.paragraph(text=entry["item"])], [nodes.paragraph("", "", *where)]
+            lines.append(table_row(zip(("Item", "Rows"), cells)))
+        return [table((("Item", 40), ("Rows", 60)), lines, ["ledger", "items"])]
 
 
 def badge(env: BuildEnvironment, claim: Claim) -> nodes.Node:

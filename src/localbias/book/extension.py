@@ -127,6 +127,7 @@ def add_directives(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None
 
         app.add_role("verdict", directives.Verdict(), override=True)
         app.add_directive("ledger", directives.Ledger, override=True)
+        app.add_directive("items", directives.Items, override=True)
         app.add_directive("verdicts", directives.Verdicts, override=True)
         app.add_directive("checks", directives.Checks, override=True)
 

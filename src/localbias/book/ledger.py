@@ -2,7 +2,7 @@
 
 A claim names experiments and the quantity that is read from their records; the number, its interval
 and the verdict are computed here and stand nowhere else. A claim on theory names an entry of
-`book.claims`, which computes them.
+`book.claims`, which computes them. Verdicts are the same words for both, `verdicts.VERDICTS`.
 """
 
 import json
@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from localbias.book.claims import CLAIMS as THEORY
+from localbias.book.verdicts import CONDITION, FAILS, HOLDS, NOT_MEASURED, NOT_REACHED
 from localbias.experiments import Results, catalogue
 from localbias.ldr import Summary
 from localbias.measure import OUTCOMES
@@ -24,12 +25,14 @@ from localbias.statistics import share_over_seeds
 from localbias.store import RECORDS, ROOT
 
 CLAIMS = ROOT / "book" / "claims.yml"
+ITEMS = ROOT / "book" / "items.yml"
 VALIDATOR = Draft202012Validator(
     json.loads(Path(__file__).with_name("claims.schema.json").read_text(encoding="utf-8"))
 )
 SEEDS = (0, 1, 2)  # those whose records are committed; runs of one's own do not change the ledger
 TIERS = ("laptop", "paper")  # in which a claim is measured
 TARGET_NAMES = {"noise": "the noise", "x0": "x̂0", "v": "v"}
+NETWORK_NAMES = {"mlp": "MLP", "unet": "UNet", "dit": "DiT"}
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,23 @@ class Finding:
         says: a sentence, Markdown.
         low: end of the range that the verdict compares with what the paper expects.
         high: its other end.
+        images: signals that the training had seen, steps × batch.
+        counts: whether the network is of the paper's kind, so that the verdict takes it.
     """
 
     says: str
     low: float
     high: float
+    images: int = 0
+    counts: bool = True
 
 
 def rows(claims: Path = CLAIMS, folder: Path = RECORDS) -> list[dict[str, str]]:
     """The rows of the ledger.
 
-    The verdict is "agrees", "differs" or "partly" where all, none or some of the measured ranges
-    overlap with `expects`, and "no record" before anything was measured. On theory it is one of
-    `claims.VERDICTS`.
+    The verdict is "holds" or "holds in part" where all or some of the ranges that count overlap
+    with `expects`. Where none does it is "not reached" if no run has seen as many `images` as the
+    paper's, else "does not hold". Before anything was measured that counts it is "not measured".
 
     Args:
         claims: the file of claims.
@@ -68,6 +75,30 @@ def rows(claims: Path = CLAIMS, folder: Path = RECORDS) -> list[dict[str, str]]:
     return [_row(entry, folder) for entry in entries]
 
 
+def items(path: Path = ITEMS) -> list[dict[str, Any]]:
+    """What the paper numbers, in its order, and where the book deals with it.
+
+    Args:
+        path: the file of items.
+
+    Returns:
+        Each with `item`, its name, and either `rows`, ids of the ledger or of the theory's claims,
+        or `why_not`.
+
+    Raises:
+        ValueError: for an entry that is malformed, or names what there is not.
+    """
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    claims = yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))
+    known = {claim["id"] for claim in claims} | set(THEORY)
+    for entry in entries:
+        if set(entry) not in ({"item", "rows"}, {"item", "why_not"}):
+            raise ValueError(f"item {entry} is malformed; allowed: item, and rows or why_not")
+        if unknown := sorted(set(entry.get("rows", ())) - known):
+            raise ValueError(f"{entry['item']}: no claim {', '.join(unknown)}")
+    return entries
+
+
 def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
     """The row of one claim."""
     if error := best_match(VALIDATOR.iter_errors(entry)):
@@ -76,27 +107,51 @@ def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
             f"claim {claim!r} in the ledger is malformed, {error.json_path}: {error.message}"
         )
     row = {name: str(entry[name]).strip() for name in ("id", "where", "says", "why")}
+    if "unmeasured" in entry:
+        return row | {"finds": str(entry["unmeasured"]).strip(), "verdict": NOT_MEASURED}
     if "theory" in entry["measure"][0]:
         claim = THEORY[entry["measure"][0]["theory"]]
-        says = f"{claim.evidence().says} {{ref}}`How it is checked <check-{claim.id}>`"
-        return row | {"finds": says, "verdict": claim.verdict}
-    found = [finding for measure in entry["measure"] for finding in _findings(measure, folder)]
-    says = "; ".join(finding.says for finding in found) or "(no record yet)"
-    return row | {"finds": says, "verdict": _verdict(found, *entry["expects"])}
+        finds = f"{claim.evidence().says} {{ref}}`How it is checked <check-{claim.id}>`"
+        return row | {"finds": finds, "verdict": claim.verdict}
+    kinds = entry.get("network", list(NETWORK_NAMES))
+    found = [one for measure in entry["measure"] for one in _findings(measure, kinds, folder)]
+    counted = [finding for finding in found if finding.counts]
+    says = [finding.says for finding in found]
+    if not counted:
+        missing = " or ".join(NETWORK_NAMES[kind] for kind in kinds)
+        says.append(f"(no record of a {missing} yet)")
+    low, high = entry["expects"]
+    verdict = _verdict(counted, low, high, entry.get("images", 0))
+    return row | {"finds": "; ".join(says), "verdict": verdict}
 
 
-def _verdict(found: Sequence[Finding], low: float, high: float) -> str:
-    """Whether findings overlap with the range from `low` to `high`, in a word."""
+def _verdict(found: Sequence[Finding], low: float, high: float, images: int) -> str:
+    """Whether findings overlap with the range from `low` to `high`, in a word.
+
+    Args:
+        found: those that count.
+        low: what is expected, its end.
+        high: its other end.
+        images: that the paper's training had seen.
+    """
     if not found:
-        return "no record"
+        return NOT_MEASURED
     overlaps = [finding.low <= high and finding.high >= low for finding in found]
     if all(overlaps):
-        return "agrees"
-    return "partly" if any(overlaps) else "differs"
+        return HOLDS
+    if any(overlaps):
+        return CONDITION
+    return NOT_REACHED if all(finding.images < images for finding in found) else FAILS
 
 
-def _findings(measure: dict[str, Any], folder: Path) -> list[Finding]:
-    """What the records of a measure's experiment say, a finding for each tier that has some."""
+def _findings(measure: dict[str, Any], kinds: Sequence[str], folder: Path) -> list[Finding]:
+    """What the records of a measure's experiment say, a finding for each tier that has some.
+
+    Args:
+        measure: of the entry.
+        kinds: of networks that the paper has.
+        folder: of the records.
+    """
     found = []
     for tier in TIERS:
         records = catalogue.found(measure["experiment"], tier, SEEDS, folder=folder)
@@ -104,8 +159,16 @@ def _findings(measure: dict[str, Any], folder: Path) -> list[Finding]:
             results = Results(records)
             finding = _ratios(results, measure) if "ldr" in measure else _shares(results, measure)
             seeds = f"{len(records)} seed{'s' * (len(records) > 1)}"
-            says = f"{finding.says} (`{results.name}`, {tier} tier, {seeds})"
-            found.append(Finding(says, finding.low, finding.high))
+            kind, training = results.network_kind, results.experiment.training
+            ours = (
+                ""
+                if kind in kinds
+                else ", beside the paper's " + " or ".join(NETWORK_NAMES[one] for one in kinds)
+            )
+            network = NETWORK_NAMES.get(kind, kind) + ours
+            images = training.steps * training.batch
+            says = f"{finding.says} (`{results.name}`: {network}; {tier} tier, {seeds})"
+            found.append(Finding(says, finding.low, finding.high, images, kind in kinds))
     return found
 
 

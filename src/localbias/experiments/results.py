@@ -100,6 +100,11 @@ class Results:
         return self.experiment.name
 
     @property
+    def network_kind(self) -> str:
+        """Of its network, such as "dit"; of one of one's own, its name."""
+        return self.experiment.parts["network"]["kind"]
+
+    @property
     def label(self) -> str:
         """Name, tier and number of seeds, for a title."""
         seeds = f"{len(self.records)} seed{'s' * (len(self.records) > 1)}"

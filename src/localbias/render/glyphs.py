@@ -10,7 +10,7 @@ from localbias.render.fonts import draw, filling, placed, require_glyphs
 class Glyphs(Cells):
     """Characters of a font, one a cell: background −1, ink +1, edges between.
 
-    The paper has parentheses in images of 64×64 pixels (§4.1).
+    The paper has parentheses in images of 64×64 pixels (§4.2, A.5).
 
     Args:
         grid: (rows, columns) of cells.

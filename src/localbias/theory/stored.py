@@ -44,7 +44,7 @@ FLOWS = {
     for d in (3, 4, 5, 6, 7, 8, 16)
     for seed in range(1 if d == 16 else 3)
 }
-# Three signs as far as nine tenths of the last drop; and A.8 as it is printed, as far as minutes go.
+# Three signs up to nine tenths of the last drop; and A.8 as it is printed, as far as minutes carry.
 TO_THE_OPTIMUM = [Flow(3, steps=30_000, seed=seed) for seed in range(3)]
 AS_PRINTED = Flow(8, steps=6000, width=2000, beginning="printed")
 SINGLE = ("axis", "rest")  # columns that are stored in single precision

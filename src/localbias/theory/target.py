@@ -7,7 +7,7 @@ p̂(S) = E ∏_{k∈S} x0_k:
 
     E[x0_i | x_t] = Σ_S p̂(S △ {i}) t_S / Σ_S p̂(S) t_S,    t_S = ∏_{k∈S} t_k
 
-The noise target is y = E[ε | x_t] = (x_t − √ᾱ E[x0 | x_t]) / √(1−ᾱ). The paper's loss (§3.1)
+The noise target is y = E[ε | x_t] = (x_t − √ᾱ E[x0 | x_t]) / √(1−ᾱ). The paper's loss (§5.2, Eq. 8)
 compares noise; losses here are those of one coordinate, E(ε̂_i − ε_i)².
 
 Arguments that functions share, here and in the other modules on laws:

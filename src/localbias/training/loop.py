@@ -20,7 +20,7 @@ class Training:
     """How a network is trained: Adam on the mean squared error of the denoiser's target.
 
     All noise levels count alike. With the target "noise" that is the paper's loss, E‖ε − ε̂‖²
-    (§3.1).
+    (§5.2, Eq. 8).
 
     Attributes:
         steps: of the optimizer.

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from sphinx.pycode import ModuleAnalyzer
 
+from localbias.book.verdicts import CONDITION, FAILS, HOLDS
 from localbias.store import ROOT
 
-HOLDS, CONDITION, FAILS = VERDICTS = ("holds", "holds with condition", "fails as printed")
+VERDICTS = (HOLDS, CONDITION, FAILS)  # that a calculation can come to
 EXACT = 1e-13  # what rounding may leave of an exact 0 among numbers near 1
 
 

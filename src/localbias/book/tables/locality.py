@@ -29,6 +29,15 @@ CHOICES = {
     "noise": "output read as noise, noise loss",
     "exemplars-10": "10 exemplars a digit",
 }
+UNSAID = "unsaid"
+# What the paper has in place of each choice, where it says (A.1, A.5).
+STATED = {
+    "batch": "16",
+    "reads-v": "noise, noise loss",
+    "x0": "noise, noise loss",
+    "noise": "noise, noise loss",
+    "exemplars-10": "many",
+}
 
 
 def bands(panels: Mapping[str, OverLevels], levels: Sequence[float], before: str = "") -> Markdown:
@@ -188,7 +197,7 @@ def regions(networks: Mapping[str, Results], before: str = "") -> Markdown:
 
 
 def unsaid(base: Results, variants: Mapping[str, Results], level: float) -> Markdown:
-    """Outcomes and ratio where one choice is changed that the paper leaves unsaid.
+    """Outcomes and ratio where one choice is changed, unsaid in the paper or departed from.
 
     Args:
         base: from which each differs; its first rows are other ways to sample its networks.
@@ -196,12 +205,19 @@ def unsaid(base: Results, variants: Mapping[str, Results], level: float) -> Mark
         level: of the ratio, by √ᾱ.
     """
     column, e = f"LDR of x̂0 at √ᾱ = {level:g}", base.experiment
-    rows = [{"choice": f"**{_choices(e)}**"} | _outcomes_and_ratio(base, level, column)]
+    paper = "the paper has"
+    rows = [{"choice": f"**{_choices(e)}**", paper: ""} | _outcomes_and_ratio(base, level, column)]
     for place, how in enumerate(e.also):
         counts = np.stack([record.arrays["also"][place] for record in base.records])
-        rows.append({"choice": _sampler(how)} | outcome_cells(counts) | {column: "the same"})
+        stated = UNSAID if how.clamp is None and not how.eta else "DDPM, all steps"
+        rows.append(
+            {"choice": _sampler(how), paper: stated} | outcome_cells(counts) | {column: "the same"}
+        )
     for choice, results in variants.items():
-        rows.append({"choice": CHOICES[choice]} | _outcomes_and_ratio(results, level, column))
+        stated = STATED.get("batch" if choice.startswith("batch") else choice, UNSAID)
+        rows.append(
+            {"choice": CHOICES[choice], paper: stated} | _outcomes_and_ratio(results, level, column)
+        )
     before = (
         f"`{e.name}`, {e.training.steps:,} steps, {seeds(len(base.records))}; mean (range). "
         "The first row is the base; the others change what they name."

@@ -160,6 +160,28 @@ def stair_times(by_scale: Mapping[str, Sequence[Trace]]) -> Markdown:
     return table(rows, "Times to the two stairs, one number a seed:")
 
 
+def to_the_end(flows: Mapping[str, Sequence[Trace]]) -> Markdown:
+    """When flows reach each stair, and where they end: what they are -> flows, one a seed."""
+    rows = []
+    for label, runs in flows.items():
+        times = [trace.stairs(run) for run in runs]
+        names = ("linear", "univariate", "left", "optimum")
+        headings = ("first stair", "second", "leaves M", "third")
+        rows.append(
+            {"flow": label}
+            | {
+                head: _times(getattr(one, name) for one in times)
+                for head, name in zip(headings, names)
+            }
+            | {
+                "loss at the end": ", ".join(f"{run.loss[-1]:.3f}" for run in runs),
+                "optimum": f"{float(runs[0].levels.optimum):.3f}",
+                "steps": ", ".join(f"{run.step[-1]:,}" for run in runs),
+            }
+        )
+    return table(rows, "Times, one number a seed:")
+
+
 def escape_times(times: Mapping[int, Sequence[float]], eight: Trace) -> Markdown:
     """When flows leave M, and how many steps that would be at the paper's learning rate.
 
