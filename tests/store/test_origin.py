@@ -1,5 +1,6 @@
 """Provenance: which code made a record."""
 
+import os
 import subprocess
 from importlib import metadata
 
@@ -73,3 +74,13 @@ def test_outside_a_checkout_and_without_git_it_is_the_version(checkout, tmp_path
     assert store.code_version(tmp_path / "nowhere") == VERSION
     monkeypatch.setenv("PATH", "")
     assert store.code_version(root) == VERSION
+
+
+def test_looking_writes_nothing_into_the_repository(checkout):
+    """Git would refresh its index, and leave a lock behind where it is killed meanwhile."""
+    root, commit = checkout
+    for path in root.rglob("*.py"):
+        os.utime(path, (1, 1))  # the index no longer knows when it was changed
+    before = (root / ".git" / "index").read_bytes()
+    assert store.code_version(root) == commit
+    assert (root / ".git" / "index").read_bytes() == before

@@ -67,7 +67,7 @@ def code_version(root: Path = ROOT, checkout: bool = CHECKOUT) -> str:
 def _git(root: Path, *arguments: str) -> str | None:
     """What git says of the repository at `root`; None where it fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True
-    )
+    # Without its optional lock: a run that is killed while git looks must not leave one behind.
+    command = ["git", "--no-optional-locks", *arguments]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else None
