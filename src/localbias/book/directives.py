@@ -28,10 +28,10 @@ from localbias.store import ROOT
 
 #: Heading, key of a row of `ledger.rows`, share of the width.
 LEDGER_COLUMNS = (
-    ("Claim", "where", 16),
-    ("The paper says", "says", 28),
-    ("We find", "finds", 28),
-    ("Why they differ", "why", 28),
+    ("Claim", "where", 19),
+    ("The paper says", "says", 26),
+    ("We find", "finds", 29),
+    ("Why they differ", "why", 26),
 )
 #: Heading and share of the width.
 VERDICT_COLUMNS = (("Claim", 34), ("Verdict", 21), ("Computed", 31), ("Missed by", 14))
