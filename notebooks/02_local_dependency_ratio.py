@@ -215,18 +215,18 @@ if tier == "laptop" and seed == 0 and signals >= 48:
 # A network that comes to know more, and predicts the noise well, thus has no way to a lower ratio
 # of the noise on these data: the end of the way is at 1. So read, Figure 5's fall cannot come from
 # a network that is good on such pictures. It may come from one that is not, from pictures with many
-# handwritings, or from a ratio of $\hat{x}_0$ (or, at high noise, of $v$). From here on the ratio is
-# that of $\hat{x}_0$, of which a fall can be asked.
+# handwritings, or from a ratio of $\hat{x}_0$ (or, at high noise, of $v$). From here on the ratio
+# is that of $\hat{x}_0$, of which a fall can be asked.
 #
 # ## Measuring it
 #
 # An exact ratio costs one vector-Jacobian product for every pixel of the region. A few random ones
-# do nearly as well. With a random vector $u$ on the region, $g = J_R^\top u$ has
-# $\mathbb{E}\lVert g_R\rVert^2 = \lVert J_{RR}\rVert^2$ and
-# $\mathbb{E}\lVert g\rVert^2 = \lVert J_R\rVert^2$: one product serves numerator and denominator.
-# The vectors are drawn as columns of a random orthonormal frame, so that all $|R|$ of them give the
-# exact value again, and the bias of a ratio of two estimates is taken off. (In the tables a Jacobian
-# counts as *vanishing* where it is no more than rounding: its ratio would be 0/0.)
+# do nearly as well. With a random vector $u$ on the region, $g = J_R^\top u$ has $\mathbb{E}\lVert
+# g_R\rVert^2 = \lVert J_{RR}\rVert^2$ and $\mathbb{E}\lVert g\rVert^2 = \lVert J_R\rVert^2$: one
+# product serves numerator and denominator. The vectors are drawn as columns of a random orthonormal
+# frame, so that all $|R|$ of them give the exact value again, and the bias of a ratio of two
+# estimates is taken off. (In the tables a Jacobian counts as *vanishing* where it is no more than
+# rounding: its ratio would be 0/0.)
 
 # %% tags=["hide-input"]
 #| label: ldr-probe-errors
@@ -543,14 +543,14 @@ figures.slider(
 # %% [markdown]
 # ## What the paper leaves unsaid, and what we depart from
 #
-# **Unsaid** are the noise schedule and its length, a clamp of $\hat{x}_0$, averaging of the weights,
-# how many exemplars a digit has, and the seeds. **Stated, and departed from** in most of our runs,
-# are that the output is read as noise (Eq. 8), that samples are drawn by ancestral sampling through
-# all steps (Eq. 7: η = 1; DDIM has η = 0), and that a digit has many handwritings (A.5); and the
-# batch of 16. Each could be the reason for a difference between the paper's figures and somebody
-# else's. So each is changed here from one base, at a fixed number of steps, on two cheap
-# experiments with three seeds each. The sampler and the clamp act on one trained network and cannot
-# move its ratio.
+# **Unsaid** are the noise schedule and its length, a clamp of $\hat{x}_0$, averaging of the
+# weights, how many exemplars a digit has, and the seeds. **Stated, and departed from** in most of
+# our runs, are that the output is read as noise (Eq. 8), that samples are drawn by ancestral
+# sampling through all steps (Eq. 7: η = 1; DDIM has η = 0), and that a digit has many handwritings
+# (A.5); and the batch of 16. Each could be the reason for a difference between the paper's figures
+# and somebody else's. So each is changed here from one base, at a fixed number of steps, on two
+# cheap experiments with three seeds each. The sampler and the clamp act on one trained network and
+# cannot move its ratio.
 
 # %% tags=["hide-input"]
 unsaid = {

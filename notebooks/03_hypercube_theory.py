@@ -75,7 +75,8 @@ figures.use_style()
 # ## What can be learned
 #
 # A string $x_0 \in \{\pm 1\}^d$ is drawn from the law $p_0$, uniform over the strings whose signs
-# multiply to $+1$. The network sees
+# multiply to $+1$. (So $d$ counts signs here, as in §5; in chapter 2 it counted the numbers of a
+# signal.) The network sees
 #
 # $$x_t = \sqrt{\bar\alpha}\,x_0 + \sqrt{1-\bar\alpha}\,\varepsilon$$
 #
@@ -354,10 +355,10 @@ tables.off_axis(noise_levels, ends)
 #
 # ### The best bias
 #
-# On the axis $K$ is a function of one number, $D = b/w^{(1)}$. With
-# $P(D) = \mathbb{P}(x_t^{(i)} + D > 0)$ its maximum solves $(1 + D^2)\,P'(D) = D\,P(D)$, which A.4.1
-# writes out {verdict}`best-bias`. That is right, and incomplete: at little noise it has three
-# roots. The first of them is the wrong one, a lower maximum near $D = 0$; the second is a minimum.
+# On the axis $K$ is a function of one number, $D = b/w^{(1)}$. With $P(D) = \mathbb{P}(x_t^{(i)} +
+# D > 0)$ its maximum solves $(1 + D^2)\,P'(D) = D\,P(D)$, which A.4.1 writes out
+# {verdict}`best-bias`. That is right, and incomplete: at little noise it has three roots. The first
+# of them is the wrong one, a lower maximum near $D = 0$; the second is a minimum.
 
 # %% tags=["hide-input"]
 #| label: best-bias
@@ -530,12 +531,13 @@ assert np.abs(forces["three at once, E x⁽¹⁾x⁽²⁾x⁽³⁾"]).max() < 1e
 #
 # ## Training, live
 #
-# Now the whole flow, from small weights to wherever it gets. The network has 128 neurons (A.8: 2,000,
-# which follow further down), balanced at the start, with weights of standard deviation σ = `scale`. To come near the gradient flow of
-# the theory, the batches are fresh, each point carries its exact expected target
-# {eq}`eq-parity-target`, and it is taken together with its images under flips of signs that leave
-# the law as it is: then $M$ is invariant on every single batch, not only on average. The steps are
-# those of plain gradient descent, and *time* is their number times their size.
+# Now the whole flow, from small weights to wherever it gets. The network has 128 neurons (A.8:
+# 2,000, which follow further down), balanced at the start, with weights of standard deviation σ =
+# `scale`. To come near the gradient flow of the theory, the batches are fresh, each point carries
+# its exact expected target {eq}`eq-parity-target`, and it is taken together with its images under
+# flips of signs that leave the law as it is: then $M$ (the corrected one, as from here on) is
+# invariant on every single batch, not only on average. The steps are those of plain gradient
+# descent, and *time* is their number times their size.
 
 # %% tags=["hide-input"]
 steps = {3: 3000, 6: 9000, 8: 4000}
@@ -554,8 +556,7 @@ brought = {
 #|   levels; blue: the same network, its weights off the axis set to zero at the second stair.
 #|   Middle (Figure 6 of the paper): the weight on the own coordinate and on the others, summed over
 #|   neurons. Bottom: the distance to the corrected M. Vertical lines: nine tenths of the first drop
-#|   are done, nine tenths of the second, a tenth of the third, and, where it is reached, nine tenths
-#|   of the third.
+#|   are done, nine tenths of the second, a tenth of the third, and nine tenths where it gets there.
 #| fig-alt: >-
 #|   Loss, weights and distance to M against time for d = 3, 6 and 8: the loss falls in stairs to
 #|   the best linear, then to the best univariate level, and for d = 3 and 6 on towards the optimum
@@ -583,13 +584,14 @@ if tier != "smoke" and (alpha_bar, scale, seed) == (0.7, 1e-3, 0):
 
 # %% [markdown]
 # The loss goes down by stairs, the paper's observation (Figure 22a, with the norms of Figures 6 and
-# 22b) {verdict}`stairs`, and the exact levels say which. At first only the size of the weights changes, exponentially, and
-# the weight on the own coordinate overtakes the rest though it is but one of $d$. The network then
-# is the best *linear* function. Later it bends, and is the best *univariate* one: as a denoiser it
-# now makes its symbol sharp, and pays no attention to any other. On that second stair the loss lies
-# still, though nothing has been reached but a saddle. Set the weights off the axis to zero there
-# and the flow stays; leave them as they are and they grow, slowly. The rate of the very first
-# growth is what $K$ says, or a little less, for not all neurons have turned to the axis by then.
+# 22b) {verdict}`stairs`, and the exact levels say which. At first only the size of the weights
+# changes, exponentially, and the weight on the own coordinate overtakes the rest though it is but
+# one of $d$. The network then is the best *linear* function. Later it bends, and is the best
+# *univariate* one: as a denoiser it now makes its symbol sharp, and pays no attention to any other.
+# On that second stair the loss lies still, though nothing has been reached but a saddle. Set the
+# weights off the axis to zero there and the flow stays; leave them as they are and they grow,
+# slowly. The rate of the very first growth is what $K$ says, or a little less, for not all neurons
+# have turned to the axis by then.
 #
 # Is "the network lies in M" what happens? Not quite. The distance to $M$ does not fall, it grows
 # less than the rest: the neurons turn towards the axis, but each keeps some of what it was born
@@ -666,7 +668,7 @@ tables.stair_times(by_scale)
 # %% tags=["hide-input"]
 #| label: flow-as-printed
 #| fig-cap: >-
-#|   The loss at d = 8 from the start of §5.4 (128 neurons, balanced) and from that of A.8 as printed
+#|   The loss at d = 8 from the start of §5.4 (128 neurons, balanced) and from that which A.8 prints
 #|   (2,000 neurons).
 #| fig-alt: >-
 #|   Two losses against time: both go down the first two stairs

@@ -192,9 +192,9 @@ plt.show()
 #
 # A Dyck word is balanced: read from the left, there are never more ")" than "(", and in the end as
 # many. A network is trained on half of the 132 words of length 12, and of the 1,430 of length 16;
-# of the 14 of length 8 on all, so that there is nothing left to extrapolate to. The paper probes the
-# *second* parenthesis, at its step t = 96 (Figure 16), late in the denoising; here it is the fourth,
-# at levels where the rule matters.
+# of the 14 of length 8 on all, so that there is nothing left to extrapolate to. The paper probes
+# the *second* parenthesis, at its step t = 96 (Figure 16), late in the denoising; here it is the
+# fourth, at levels where the rule matters.
 
 # %% tags=["hide-input"]
 #| label: dyck-along-training
@@ -563,10 +563,9 @@ tables.distances(texts.distances(whole_list, denoisers | {"the list": of.referen
 #
 # ### In a proportional font
 #
-# In an ordinary font no letter has a place of its own: where a letter stands depends on all that come
-# before it. The DiT, with tokens about as wide as a letter
-# and half as high, is trained on the same 30 words and on the whole list, and Tesseract reads 100
-# of its images at each step.
+# In an ordinary font no letter has a place of its own: where a letter stands depends on all that
+# come before it. The DiT, with tokens about as wide as a letter and half as high, is trained on the
+# same 30 words and on the whole list, and Tesseract reads 100 of its images at each step.
 
 # %% tags=["hide-input"]
 #| label: lines-kinds
@@ -681,8 +680,8 @@ plt.show()
 #
 # ### Where does it look?
 #
-# The paper shows heat maps of words (Figure 21), none of characters: to which pixels does the output
-# in one region listen? Move the slider from early to late.
+# The paper shows heat maps of words (Figure 21), none of characters: to which pixels does the
+# output in one region listen? Move the slider from early to late.
 
 # %% tags=["hide-input"]
 #| label: characters-heat

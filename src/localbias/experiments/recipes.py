@@ -319,7 +319,7 @@ def words(kind: str, n_train: int) -> Images:
 
 
 def lines(kind: str, n_train: int) -> Images:
-    """English words in a proportional font (§6): each one picture, to be read by Tesseract.
+    """English words in a proportional font (§6, which names none): pictures, read by Tesseract.
 
     The pixels of 100 samples are kept, of which the reader makes the counts. A token of the DiT is
     as wide as a letter, and half as high.
