@@ -1,0 +1,89 @@
+"""Power laws through bounds: against least squares, plain likelihoods, and how often they are right."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from localbias.statistics import SPREAD, power_law
+
+SIZES = np.repeat([20.0, 35, 50, 100, 150, 200], 3)
+
+
+def events(exponent=1.5, spread=0.2, seed=0, end=math.inf, step=1.01):
+    """Times 3·x^exponent with errors, seen at steps that grow by a factor, until the end."""
+    noise = np.random.default_rng(seed).normal(size=len(SIZES))
+    times = 3 * SIZES**exponent * np.exp(spread * noise)
+    after = step ** np.floor(np.log(times) / math.log(step))
+    until = np.where(times > end, np.inf, after * step)
+    return np.where(times > end, end, after), until, times
+
+
+def test_between_close_bounds_it_is_least_squares():
+    after, until, times = events()
+    found = power_law(SIZES, after, until)
+    slope, height = np.polyfit(np.log(SIZES), np.log(times), 1)
+    residual = np.log(times) - height - slope * np.log(SIZES)
+    assert found.exponent == pytest.approx(slope, abs=0.01)
+    assert found.scale == pytest.approx(math.exp(height), rel=0.05)
+    assert found.spread == pytest.approx(residual.std(), abs=0.02)
+    width = 1.96 * residual.std() / np.log(SIZES).std() / len(SIZES) ** 0.5
+    assert found.high - found.exponent == pytest.approx(width, rel=0.2)
+    assert found.exponent - found.low == pytest.approx(width, rel=0.2)
+
+
+def test_the_likelihood_is_highest_there():
+    """Of the product of normal probabilities of the intervals, the censored ones open."""
+    after, until, _ = events(end=3000, step=1.4)
+    found = power_law(SIZES, after, until)
+    assert np.isinf(until).sum() > 3
+
+    def likelihood(exponent, scale, spread):
+        line = math.log(scale) + exponent * np.log(SIZES)
+        inside = norm.cdf((np.log(until) - line) / spread) - norm.cdf(
+            (np.log(after) - line) / spread
+        )
+        return np.log(inside).sum()
+
+    best = likelihood(found.exponent, found.scale, found.spread)
+    for change in (0.95, 1.05):
+        assert likelihood(found.exponent * change, found.scale, found.spread) < best
+        assert likelihood(found.exponent, found.scale * change, found.spread) < best
+        wider = SPREAD + (found.spread - SPREAD) * change
+        assert likelihood(found.exponent, found.scale, wider) < best
+
+
+def test_what_was_not_seen_counts_as_later_and_not_as_seen_or_left_out():
+    """Half of the times are beyond the end: taken for the end, or left out, the law would be flat."""
+    after, until, _ = events(end=2500, step=1.2)
+    seen = np.isfinite(until)
+    assert 3 <= (~seen).sum() <= 12
+    found = power_law(SIZES, after, until)
+    taken = np.polyfit(np.log(SIZES), np.log(np.where(seen, until, after)), 1)[0]
+    assert taken < 1.3 < found.exponent and found.low < 1.5 < found.high
+
+
+def test_the_interval_holds_its_level():
+    hits = 0
+    for seed in range(60):
+        after, until, _ = events(seed=seed, end=4000, step=1.4)
+        found = power_law(SIZES, after, until)
+        hits += found.low <= 1.5 <= found.high
+    assert hits >= 51  # 95 % less what a small number of points costs a likelihood interval
+
+
+def test_one_size_that_was_seen_gives_no_law():
+    assert power_law([20, 50], [100, 900], [120, math.inf]) is None
+    assert power_law([20, 20], [100, 90], [120, 110]) is None
+    two = power_law([20, 50], [100, 900], [120, 1000])
+    assert two.exponent == pytest.approx(math.log(950 / 110) / math.log(2.5), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "x, after, until",
+    [([0, 1], [1, 1], [2, 2]), ([1, 2], [0, 1], [2, 2]), ([1, 2], [3, 1], [2, 2])],
+)
+def test_bounds_that_are_no_interval_are_refused(x, after, until):
+    with pytest.raises(ValueError, match="allowed: 0 < after < until, x > 0"):
+        power_law(x, after, until)
