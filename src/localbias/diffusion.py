@@ -164,7 +164,11 @@ class Schedule:
         """Steps as int64, which index; ValueError for others than 0 to T−1."""
         steps = torch.as_tensor(t)
         whole = not (steps.is_floating_point() or steps.is_complex() or steps.dtype == torch.bool)
-        if not whole or (steps.numel() and not 0 <= steps.min() <= steps.max() < self.steps):
+        try:
+            inside = not steps.numel() or bool(0 <= steps.min() <= steps.max() < self.steps)
+        except RuntimeError:  # torch.vmap hides the values
+            inside = True
+        if not (whole and inside):
             shown = f"{steps.dtype} {steps.flatten()[:4].tolist()}"
             raise ValueError(f"steps t, {shown}; allowed: whole numbers from 0 to {self.steps - 1}")
         return steps.long()

@@ -270,11 +270,9 @@ def test_all_noise_gives_the_mean_and_no_noise_the_signal(law, fixed):
     renderer = toy()
     images, weights = expected(law, fixed, renderer)
     mean = torch.einsum("n,n...->...", weights, images.double())
-    drowned = build(
-        law, fixed, renderer, Schedule(beta_start=0.02, beta_end=0.2)
-    )  # ᾱ_T of about 1e-50
+    drowned = build(law, fixed, renderer, Schedule(beta_start=0.0005, beta_end=0.05))  # √ᾱ_T 3e-6
     torch.testing.assert_close(
-        drowned(normal(1, *renderer.shape), 999)[0], mean, rtol=1e-9, atol=1e-9
+        drowned(normal(1, *renderer.shape), 999)[0], mean, rtol=1e-4, atol=1e-4
     )
     x = SCHEDULE.add_noise(images, normal(*images.shape, dtype=torch.float32), 0)
     torch.testing.assert_close(build(law, fixed, renderer)(x, 0), images, rtol=1e-5, atol=1e-5)

@@ -10,7 +10,7 @@ import torch
 from localbias.store import RECORDS, load, write_origin
 from localbias.theory import stored as stored_flows
 from localbias.theory.flow import Flow, flow
-from localbias.theory.stored import FLOWS, fingerprint, run
+from localbias.theory.stored import AS_PRINTED, FLOWS, TO_THE_OPTIMUM, fingerprint, run
 from localbias.theory.trace import Sample, Trace, first_growth, goals, measure, stairs
 
 SMALL = Flow(3, steps=500, width=24, batch=64)
@@ -65,7 +65,9 @@ def test_where_a_flow_ends_is_part_of_its_record(stored):
     for name in ("linear", "univariate", "left"):
         goal = getattr(goals(until[name].levels), name)
         assert until[name].loss[-1] < goal < until[name].loss[:-1].min()
-    with pytest.raises(ValueError, match="until='right'; allowed: linear, univariate, left, None"):
+    with pytest.raises(
+        ValueError, match="until='right'; allowed: linear, univariate, left, optimum, None"
+    ):
         run(SMALL, "right", stored)
 
 
@@ -149,10 +151,13 @@ def test_committed_flows_are_whole_and_speak_for_the_present_code(monkeypatch):
     assert {path.stem for path in (RECORDS / "theory").glob("*.npz")} == {
         path.stem for path in records
     }
-    assert len(records) == len(FLOWS)
+    expected = {(config, "left") for config in FLOWS.values()}
+    expected |= {(config, "optimum") for config in TO_THE_OPTIMUM} | {(AS_PRINTED, None)}
+    assert len(records) == len(expected)
     for path in records:
         found = load(path)
-        config = FLOWS[found.experiment["flow"]["d"], found.experiment["flow"]["seed"]]
+        config, until = Flow(**found.experiment["flow"]), found.experiment["until"]
+        expected.remove((config, until))
         assert fingerprint(config) == pytest.approx(
             found.origin["fingerprint"], rel=1e-3, abs=1e-5
         ), path.name
@@ -160,11 +165,11 @@ def test_committed_flows_are_whole_and_speak_for_the_present_code(monkeypatch):
             patch.setattr(
                 "localbias.theory.stored.flow", no_flow
             )  # its record is this one, and nothing is trained
-            trace = run(config)
-        assert found.experiment == {"flow": asdict(config), "until": "left"}
-        assert (
-            (stairs(trace).left < math.inf) == (config.d <= 8) == (trace.step[-1] < config.steps)
-        ), path.name
+            trace = run(config, until)
+        if until:
+            there = getattr(stairs(trace), until) < math.inf
+            assert there == (config.d <= 8) == (trace.step[-1] < config.steps), path.name
+    assert not expected
 
 
 class Killed(BaseException):

@@ -118,8 +118,9 @@ def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
     counted = [finding for finding in found if finding.counts]
     says = [finding.says for finding in found]
     if not counted:
-        missing = " or ".join(NETWORK_NAMES[kind] for kind in kinds)
-        says.append(f"(no record of a {missing} yet)")
+        says.append(
+            "(no record of the paper's kind of network yet)" if found else "(no record yet)"
+        )
     low, high = entry["expects"]
     verdict = _verdict(counted, low, high, entry.get("images", 0))
     return row | {"finds": "; ".join(says), "verdict": verdict}
