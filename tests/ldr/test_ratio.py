@@ -579,6 +579,7 @@ def test_a_network_that_works_on_its_input_in_place(probes):
     assert torch.equal(local_dependency_ratio(scaled, x, region), plain)
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13")  # torch's own
 @pytest.mark.parametrize("options", [dict(), dict(dynamic=True)])
 def test_compiled_networks(options):
     """Their backward graphs can be run once alone, so the network runs as it was before."""
