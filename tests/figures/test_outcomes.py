@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from localbias import figures
 from localbias.figures.style import COLOURS
 from localbias.measure import OUTCOMES
-from localbias.statistics import wilson
+from localbias.statistics import PowerLaw, wilson
 
 STEPS = [10, 100, 1000]
 COUNTS = np.array(
@@ -108,3 +108,27 @@ def test_ends_pool_the_seeds():
     (axis,) = figures.outcome_ends({"|I|": {"2": counts}}).axes
     np.testing.assert_allclose([bar.get_height() for bar in axis.patches], counts.sum(0) / 20)
     assert [text.get_text() for text in axis.get_xticklabels()] == ["2"]
+
+
+def test_an_escape_law_shows_bounds_law_and_what_had_not_escaped():
+    bounds = {
+        20.0: (np.array([100.0, 120.0]), np.array([200.0, 240.0])),
+        80.0: (np.array([1500.0, 4000.0]), np.array([3000.0, np.inf])),
+    }
+    law = PowerLaw(1.5, 1.2, 1.9, 2.0, 0.1)
+    figure = figures.escape_law(bounds, law, "n")
+    (axis,) = figure.axes
+    bars = [line for line in axis.lines if line.get_linewidth() == 3 and len(line.get_xdata())]
+    assert [sorted(bar.get_ydata()) for bar in bars] == [[100, 200], [120, 240], [1500, 3000]]
+    (triangle,) = [
+        line for line in axis.lines if line.get_marker() == "^" and len(line.get_xdata())
+    ]
+    assert (list(triangle.get_xdata()), list(triangle.get_ydata())) == ([80], [4000])
+    line = next(line for line in axis.lines if "n^1.50 (1.20 to 1.90)" in line.get_label())
+    np.testing.assert_allclose(line.get_ydata(), 2 * line.get_xdata() ** 1.5)
+    assert axis.get_xlabel() == "n" and axis.get_xscale() == axis.get_yscale() == "log"
+    assert not [
+        line
+        for line in figures.escape_law(bounds, None, "n").axes[0].lines
+        if "^1" in str(line.get_label())
+    ]

@@ -228,7 +228,7 @@ def make(name: str, tier: str = "laptop", seed: int = 0, **changes: Any) -> Expe
 def tiers(name: str) -> tuple[str, ...]:
     """The tiers an experiment has: those of its network, if the paper has it.
 
-    Its MLPs, of parity in scalars and vectors (§4.2, A.5), have no printed settings.
+    Its MLPs of parity (§4.2, A.5) have no printed settings; that of A.8 is `theory.flow`.
     """
     known = NETWORKS[EXPERIMENTS[name].kind]
     return tuple(tier for tier in TIERS if tier in known and (tier != "paper" or name not in OURS))

@@ -334,7 +334,7 @@ def lines(kind: str, n_train: int) -> Images:
 
 
 def characters(kind: str, count: int) -> Images:
-    """The most frequent Chinese characters in a Kai face (§6), all of them trained on.
+    """The most frequent Chinese characters in a Kai face (A.7.4), all of them trained on.
 
     The dense MLP keeps no weights: they are large.
     """

@@ -11,30 +11,38 @@ from localbias.experiments.results import Results
 from localbias.store import Record, all_records, cost
 from localbias.training import auto_device
 
+TUPLES = (20, 35, 50, 100, 150, 200, 470)  # that the DiT with a token a digit is trained on
 # The experiments of each chapter, and of how many seeds the book has records where not of three.
 CHAPTERS: dict[int, tuple[str, ...]] = {
     1: (
         *("parity-8-scalars", "parity-8-unet", "parity-8-mlp", "parity-16-unet"),
         *("quarter-unet-470", "quarter-dit-470", "quarter-dit-50"),
         *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
+        *("parity-8-unet-blocks", *(f"quarter-token-dit-{n}" for n in TUPLES)),
     ),
     2: (
         *("parity-8-scalars", "parity-8-unet", "quarter-mlp-470", "quarter-mlp-50"),
         *("quarter-unet-470", "quarter-dit-470", *catalogue.OTHERWISE),
         *(*catalogue.UNSAID, *catalogue.VARIANTS),
+        *("quarter-token-dit-50", "quarter-token-dit-470", "parity-8-unet-blocks"),
     ),
     4: (
         *(name for name in catalogue.STRESS if name not in ("check-5-dit", "check-6-dit")),
         *("dyck-8-dit", "dyck-12-dit", "dyck-16-dit", "words-dit-30", "words-dit-999"),
+        *("dyck-8-unet", "dyck-12-unet"),
         *("lines-dit-30", "lines-dit-999"),
         *("characters-dit-50", "characters-dit-300", "characters-mlp-50"),
     ),
 }
-SEEDS = dict.fromkeys(catalogue.STRESS, 5) | {
-    "check-3-dit-long": 3,
-    "check-4-dit-long": 2,
-    "quarter-unet-470-noise": 1,
-}
+SEEDS = (
+    dict.fromkeys(catalogue.HEADLINE, 1)
+    | dict.fromkeys(catalogue.STRESS, 5)
+    | {
+        "check-3-dit-long": 3,
+        "check-4-dit-long": 2,
+        "quarter-unet-470-noise": 1,
+    }
+)
 
 
 class Recorded:

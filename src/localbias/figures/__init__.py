@@ -17,6 +17,7 @@ from localbias.figures.locality import (
 )
 from localbias.figures.outcomes import (
     against_chance,
+    escape_law,
     outcome_bars,
     outcome_curves,
     outcome_ends,
@@ -50,6 +51,7 @@ __all__ = [
     "captioned",
     "discs",
     "escape",
+    "escape_law",
     "escapes",
     "estimate_errors",
     "estimates",

@@ -19,6 +19,7 @@ from localbias.figures.style import (
     step_axis,
 )
 from localbias.measure import OUTCOMES, Outcomes, readable_share
+from localbias.statistics import PowerLaw
 
 
 def outcome_curves(
@@ -244,4 +245,44 @@ def outcome_ends(bars: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     axes[0, 0].set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes[0, 0].set_ylabel("share of samples")
     outcome_legend(figure)
+    return figure
+
+
+def escape_law(
+    bounds: Mapping[float, tuple[np.ndarray, np.ndarray]], law: PowerLaw | None, dial: str
+) -> Figure:
+    """Steps until trainings escape, over a dial, with the power law through them and its interval.
+
+    Args:
+        bounds: setting -> until when each seed had not escaped and by when it had, infinite for a
+            seed that had not by the end.
+        law: through them; None for none.
+        dial: what is turned, for the axis.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    settings = np.array(list(bounds), float)
+    for setting, (after, until) in bounds.items():
+        for low, high in zip(after, until):
+            if np.isfinite(high):
+                axis.plot([setting] * 2, [low, high], color=CYCLE[0], linewidth=3, alpha=0.8)
+            else:
+                axis.plot(setting, low, "^", color=CYCLE[1], markersize=8)
+    if law:
+        line = np.geomspace(settings.min(), settings.max(), 50)
+        middle = np.exp(np.log(settings).mean())
+        label = f"∝ n^{law.exponent:.2f} ({law.low:.2f} to {law.high:.2f})"
+        axis.plot(line, law.scale * line**law.exponent, color="#444444", linewidth=1, label=label)
+        ends = [
+            law.scale * middle**law.exponent * (line / middle) ** slope
+            for slope in (law.low, law.high)
+        ]
+        axis.fill_between(
+            line, np.min(ends, 0), np.max(ends, 0), color=GREY, alpha=0.3, linewidth=0
+        )
+    axis.plot([], [], color=CYCLE[0], linewidth=3, label="between two measured steps, a seed")
+    axis.plot([], [], "^", color=CYCLE[1], markersize=8, label="not by the end")
+    axis.set(xscale="log", yscale="log", xlabel=dial, ylabel="training steps until escape")
+    axis.set_xticks(settings, [f"{setting:g}" for setting in settings])
+    axis.minorticks_off()
+    axis.legend(fontsize=9)
     return figure

@@ -88,7 +88,7 @@ class Check(Grammar):
 
 @dataclass(frozen=True)
 class Dyck(Grammar):
-    """Balanced parentheses (§A.7.2): no prefix has more ")" than "(", the whole as many of each.
+    """Balanced parentheses (A.5): no prefix has more ")" than "(", the whole as many of each.
 
     Attributes:
         length: symbols in a string, an even number from 2 to 26.

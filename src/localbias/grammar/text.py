@@ -83,7 +83,7 @@ class Lexicon(Grammar):
 
 @dataclass(frozen=True)
 class Characters(Grammar):
-    """The `count` most frequent Chinese characters, each a string of its four quarters (§6).
+    """The `count` most frequent Chinese characters, each a string of its four quarters (A.7.4).
 
     Symbol 4c + i is quarter i of character c (top left, top right, bottom left, bottom right). The
     rule is that all four come from one character and stand in their places. Quarters are what every

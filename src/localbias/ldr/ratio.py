@@ -79,7 +79,7 @@ def local_dependency_ratio(
     resolution: float | None = None,
     details: bool = False,
 ) -> Tensor | Products:
-    """The local dependency ratio of f at each x (Eq. 1).
+    """The local dependency ratio of f at each x (Eq. 2, without its mean).
 
     Args:
         f: maps `[B, *shape]` to `[B, *shape]`, each sample by itself (a network in evaluation

@@ -1,4 +1,4 @@
-"""The paper's UNet (§4.2, A.5), which is the default `Unet(dim=64)` of denoising-diffusion-pytorch.
+"""The paper's UNet (§4.2, A.5): taken to be `Unet(dim=64)` of denoising-diffusion-pytorch.
 
 The tests copy our weights into that library's network and compare the outputs. `width`, `mults` and
 the heads scale it down to what a laptop trains.

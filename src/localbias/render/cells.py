@@ -117,7 +117,7 @@ class Blocks(Cells):
     """Plain squares, one a cell: symbol 0 is +1 in every pixel, symbol 1 is −1.
 
     Pictures with nothing to draw, so what a network learns of them is how cells depend on each
-    other (A.5 has the parity of two-pixel images).
+    other. A.5 allows any two templates.
 
     Args:
         grid: (rows, columns) of cells.

@@ -48,7 +48,7 @@ class Lines(Pictures):
 
 
 class Characters(Pictures):
-    """Chinese characters in a Kai face, each cut into four quarters (`grammar.Characters`, §6).
+    """Chinese characters in a Kai face, each cut into four quarters (A.7.4; the quarters are ours).
 
     Args:
         count: how many, the most frequent ones.

@@ -21,3 +21,9 @@ def test_numbers_stand_with_what_they_can_bear():
     assert tables.interval(0.1, -0.25, 0.5, "+.2f") == "+0.10 (-0.25 to +0.50)"
     assert (tables.ratio(0.625), tables.ratio(float("nan"))) == ("0.62", "0/0")
     assert (tables.seeds(1), tables.seeds(3)) == ("1 seed", "3 seeds")
+
+
+def test_a_spread_without_a_number_is_said():
+    """An untrained DiT's Jacobian vanishes."""
+    assert tables.spread(np.array([0.5, 0.7]), ".1f") == "0.6 (0.5–0.7)"
+    assert tables.spread(np.array([0.5, np.nan]), ".1f") == "0/0"

@@ -12,7 +12,7 @@ CLAIMS = Claims()
 @CLAIMS.enter(
     "levels",
     "The levels of the loss",
-    "Ours, for the stairs of Figure 6",
+    "Ours, for the stairs of Figure 22a",
     HOLDS,
     "test_target::test_linear_level_of_pairwise_independent_signs_is_alpha_bar",
     "test_target::test_univariate_level_by_the_nishimori_identity",

@@ -26,7 +26,12 @@ def table(rows: Iterable[Mapping[str, object]], before: str = "", after: str = "
 
 
 def spread(values: np.ndarray, form: str) -> str:
-    """The mean over the seeds [S] and their range, each in that format: "13% (12%–14%)"."""
+    """The mean over the seeds [S] and their range, each in that format: "13% (12%–14%)".
+
+    "0/0" where a seed has no number.
+    """
+    if np.isnan(values).any():
+        return "0/0"
     mean, low, high = (format(x, form) for x in (values.mean(), values.min(), values.max()))
     return f"{mean} ({low}–{high})"
 

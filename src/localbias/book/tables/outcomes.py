@@ -6,6 +6,7 @@ import numpy as np
 from IPython.display import Markdown
 
 from localbias.book.tables.markdown import interval, spread, table
+from localbias.diffusion import Schedule
 from localbias.experiments import Results, Setup
 from localbias.grammar import Grammar
 from localbias.measure import OUTCOMES, Outcomes, readable_share
@@ -115,12 +116,18 @@ def settings(experiments: Iterable[Results]) -> Markdown:
                 "steps × batch": f"{training.steps:,} × {training.batch}",
                 "rate": f"{training.rate:g}, {training.decay}",
                 "average": training.ema or "none",
-                "β, T": f"{schedule.kind}, {schedule.steps:,}",
+                "β, T": f"{_noise(schedule)}, {schedule.steps:,}",
                 "samples": f"{sampling.samples} in {sampling.steps} steps, η = {sampling.eta:g}, "
                 f"clamp {sampling.clamp}",
             }
         )
     return table(rows)
+
+
+def _noise(schedule: Schedule) -> str:
+    """The kind of a schedule, with its β where that is constant."""
+    constant = schedule.kind == "linear" and schedule.beta_start == schedule.beta_end
+    return f"constant β = {schedule.beta_start:g}" if constant else schedule.kind
 
 
 def outcome_cells(counts: np.ndarray) -> dict[str, str]:
