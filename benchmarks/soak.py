@@ -197,7 +197,9 @@ class Soak:
 
     def row(self, title: str) -> str:
         """What was counted, as a row of the table."""
-        text = (self.folder / "told").read_text() if (self.folder / "told").exists() else ""
+        told = self.folder / "told"
+        # A process may be killed within a character of its progress bar.
+        text = told.read_text("utf-8", "replace") if told.exists() else ""
         self.counts["tracebacks"] = text.count("Traceback")
         self.counts["two at once"] = text.count("TWO AT ONCE")
         cells = [title, *(f"{self.counts[column]:,}" for column in COLUMNS)]

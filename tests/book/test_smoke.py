@@ -16,6 +16,7 @@ def test_a_chapter_runs_twice_in_one_kernel(source, tmp_path, monkeypatch):
     startup.mkdir(parents=True)
     (startup / "00-mine.py").write_text("mine, tires = 5, [1, 2]\n", encoding="utf-8")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.delenv("COVERAGE_PROCESS_START", raising=False)  # it would take twice as long
     nb = jupytext.read(source, fmt="py:percent")
     nb.metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
