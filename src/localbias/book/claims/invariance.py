@@ -137,14 +137,20 @@ def _terms(law: Law) -> tuple[np.ndarray, np.ndarray]:
     return -(plus + minus) / (4 * a[..., None]), (plus - minus) / (4 * a[..., None])
 
 
-def _lemma(which: int) -> tuple[float, float]:
-    """The largest of either mean under laws that keep Assumption 5.1, and a correlated one."""
+def _lemma(which: int) -> Evidence:
+    """The largest of either mean under laws that keep Assumption 5.1, beside a correlated one."""
     kept = max(
         np.abs(_terms(law._replace(coordinate=i))[which]).max()
         for law in ASSUMED
         for i in range(law.support.shape[1])
     )
-    return kept, np.abs(_terms(dependence(3, [0, 1], 0.5))[which]).max()
+    correlated = np.abs(_terms(dependence(3, [0, 1], 0.5))[which]).max()
+    return Evidence(
+        f"It is at most **{number(kept)}** under {len(ASSUMED)} laws, for every output; with a "
+        f"pair correlated by 0.5 up to {correlated:.2f}.",
+        kept,
+        EXACT,
+    )
 
 
 @CLAIMS.enter(
@@ -157,13 +163,7 @@ def _lemma(which: int) -> tuple[float, float]:
 def _own() -> Evidence:
     r"""On the axis
     $E[s_\theta^{(i)}(x_t)\, a_j \sigma'(c_j x_t^{(i)} + b_j)\, x_t^{(k)}] = 0$ for $k \ne i$."""
-    kept, correlated = _lemma(0)
-    return Evidence(
-        f"It is at most **{number(kept)}** under {len(ASSUMED)} laws, for every output; with a "
-        f"pair correlated by 0.5 up to {correlated:.2f}.",
-        kept,
-        EXACT,
-    )
+    return _lemma(0)
 
 
 @CLAIMS.enter(
@@ -176,13 +176,7 @@ def _own() -> Evidence:
 def _noise() -> Evidence:
     r"""On the axis $E[\varepsilon^{(i)} \sigma'(c_j x_t^{(i)} + b_j)\, x_t^{(k)}] = 0$ for
     $k \ne i$."""
-    kept, correlated = _lemma(1)
-    return Evidence(
-        f"It is at most **{number(kept)}** under {len(ASSUMED)} laws, for every output; with a "
-        f"pair correlated by 0.5 up to {correlated:.2f}.",
-        kept,
-        EXACT,
-    )
+    return _lemma(1)
 
 
 @CLAIMS.enter(
