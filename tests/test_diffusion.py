@@ -431,3 +431,22 @@ def test_steps_of_any_whole_type_are_indices(dtype):
     assert torch.equal(found, torch.cat(one_by_one))
     affine = schedule.affine(torch.tensor([1, 49], dtype=dtype), "v", "x0")
     assert torch.equal(affine[1], schedule.alpha_bar[[1, 49]].sqrt())
+
+
+def test_the_large_variance_is_beta_of_the_step_between_visited_ones():
+    schedule, zero = Schedule("linear", 10, 0.01, 0.3), lambda x, t: torch.zeros_like(x)
+    zero.target = "x0"
+    x_T = torch.zeros(200_000, 1)
+    for variance in ("small", "large"):
+        generator = torch.Generator().manual_seed(0)
+        states = list(ddim(zero, schedule, x_T, 2, 1.0, None, generator, variance))
+        now, then = schedule.alpha_bar[9], schedule.alpha_bar[0]
+        beta = 1 - now / then
+        wanted = beta if variance == "large" else beta * (1 - then) / (1 - now)
+        assert states[-1].x_t.var().item() == pytest.approx(wanted.item(), rel=0.02)
+    with pytest.raises(
+        ValueError, match="variance='large', eta=0.0; allowed: small, or large with"
+    ):
+        next(ddim(zero, schedule, x_T, variance="large"))
+    with pytest.raises(ValueError, match="variance='other'"):
+        next(ddim(zero, schedule, x_T, eta=1.0, variance="other"))

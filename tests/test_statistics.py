@@ -1,12 +1,14 @@
-"""Power laws through bounds: against least squares, plain likelihoods, and how often they are right."""
+"""Power laws, ROC curves and cuts: against plain formulas, and how often intervals are right."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from localbias.statistics import SPREAD, power_law
+from localbias import statistics
+from localbias.statistics import SPREAD, power_law, wilson
 
 SIZES = np.repeat([20.0, 35, 50, 100, 150, 200], 3)
 
@@ -87,3 +89,55 @@ def test_one_size_that_was_seen_gives_no_law():
 def test_bounds_that_are_no_interval_are_refused(x, after, until):
     with pytest.raises(ValueError, match="allowed: 0 < after < until, x > 0"):
         power_law(x, after, until)
+
+
+def test_auc_is_the_share_of_pairs_in_order():
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 6, 40).astype(float)  # with ties
+    positive = generator.random(40) < 0.4
+    pairs = [(a > b) + (a == b) / 2 for a in scores[positive] for b in scores[~positive]]
+    found = statistics.auc(scores, positive)
+    assert found.value == pytest.approx(np.mean(pairs))
+    assert (found.first, found.second) == (positive.sum(), (~positive).sum())
+    assert statistics.auc(-scores, positive).value == pytest.approx(1 - found.value)
+
+
+def test_the_interval_of_auc_covers_the_truth():
+    generator = np.random.default_rng(1)
+    truth = NormalDist().cdf(1 / math.sqrt(2))  # two normal laws, one apart
+    inside = 0
+    for _ in range(400):
+        scores = np.concatenate([generator.normal(1, 1, 30), generator.normal(0, 1, 60)])
+        found = statistics.auc(scores, np.arange(90) < 30)
+        inside += found.low <= truth <= found.high
+    assert 0.91 < inside / 400 < 0.98
+
+
+def test_auc_of_groups_apart_is_not_certain():
+    found = statistics.auc(np.array([3.0, 4, 5, 1, 0, 2, 1]), np.arange(7) < 3)
+    assert found.value == found.high == 1 and found.low == pytest.approx(wilson(3, 3)[0])
+    assert statistics.auc(np.array([1.0, 2, 3]), np.array([True, False, False])) is None
+    with pytest.raises(ValueError, match=r"scores \(2,\), positive \(3,\)"):
+        statistics.auc(np.zeros(2), np.ones(3))
+    with pytest.raises(ValueError, match="without NaN"):
+        statistics.auc(np.array([np.nan, 1]), np.array([True, False]))
+
+
+def test_roc_by_counting_at_each_threshold():
+    scores = np.array([0.9, 0.8, 0.8, 0.5, 0.1])
+    positive = np.array([True, True, False, True, False])
+    false, true, precision = statistics.roc(scores, positive)
+    for k, threshold in enumerate((0.9, 0.8, 0.5, 0.1)):
+        called = scores >= threshold
+        assert true[k] == (called & positive).sum() / 3
+        assert false[k] == (called & ~positive).sum() / 2
+        assert precision[k] == positive[called].mean()
+    area = np.trapezoid(np.append(0, true), np.append(0, false))
+    assert area == pytest.approx(statistics.auc(scores, positive).value)
+
+
+def test_a_cut_removes_what_scores_above_it():
+    bad, good = statistics.removed(
+        np.array([5.0, 1, 4, 2]), np.array([True, True, False, False]), 3
+    )
+    assert bad == (0.5, *map(float, wilson(1, 2))) and good == (0.5, *map(float, wilson(1, 2)))

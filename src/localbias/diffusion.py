@@ -20,8 +20,12 @@ from torch import Tensor, nn
 from localbias.checks import require, typed
 
 TARGETS = ("noise", "x0", "v")
+VARIANCES = ("small", "large")  # of ancestral sampling
 SCHEDULES = ("linear", "cosine", "sigmoid")
-LEAST = 1e-6  # signal or noise; less is lost beside the other in single precision
+# Of the first step: less is lost beside the signal in single precision. Of the last step: x̂0 from
+# the noise divides by it and must stay finite there. The other paper's schedule ends at 4e-24:
+# x̂0 means nothing there, but a sampler that goes back to the noise loses nothing by it.
+LEAST_NOISE, LEAST_SIGNAL = 1e-6, 1e-30
 
 
 class DenoiserLike(Protocol):
@@ -66,9 +70,10 @@ class Schedule:
                 f"β from {self.beta_start} to {self.beta_end}; must rise inside (0, 1)"
             )
         ends = self.alpha_bar[-1].sqrt().item(), (1 - self.alpha_bar[0]).sqrt().item()
-        for what, scale in zip(("signal √ᾱ of the last", "noise √(1−ᾱ) of the first"), ends):
-            if scale < LEAST:
-                raise ValueError(f"{self}: the {what} step is {scale:.1e}; allowed: from {LEAST}")
+        names = "signal √ᾱ of the last", "noise √(1−ᾱ) of the first"
+        for what, scale, least in zip(names, ends, (LEAST_SIGNAL, LEAST_NOISE)):
+            if scale < least:
+                raise ValueError(f"{self}: the {what} step is {scale:.1e}; allowed: from {least}")
 
     @cached_property
     def alpha_bar(self) -> Tensor:
@@ -247,6 +252,7 @@ def ddim(
     eta: float = 0.0,
     clamp: float | None = None,
     generator: torch.Generator | None = None,
+    variance: str = "small",
 ) -> Iterator[Reverse]:
     """DDIM sampling (Song et al. 2021, Eq. 12); the last x̂0 yielded is the sample.
 
@@ -259,12 +265,14 @@ def ddim(
         eta: 0 is deterministic, 1 is ancestral.
         clamp: x̂0 is clipped to [−clamp, clamp] and ε̂ recomputed from it; None leaves both alone.
         generator: of the noise that is added where eta is above 0.
+        variance: of that noise with eta = 1: "small" is β̃ (Eq. 7), "large" is β (Ho et al. 2020,
+            §3.2), of the step between two visited ones.
 
     Yields:
         Each visited step, from the noisiest on.
 
     Raises:
-        ValueError: for steps, eta or clamp out of range.
+        ValueError: for steps, eta, clamp or variance out of range.
     """
     steps = schedule.steps if steps is None else steps
     if not isinstance(steps, SupportsIndex) or not 2 <= index(steps) <= schedule.steps:
@@ -273,6 +281,8 @@ def ddim(
         raise ValueError(f"eta={eta}; allowed: 0 (deterministic) to 1 (ancestral)")
     if clamp is not None and not clamp > 0:
         raise ValueError(f"clamp={clamp}; allowed: above 0, or None")
+    if variance not in VARIANCES or (variance == "large" and eta != 1):
+        raise ValueError(f"variance={variance!r}, eta={eta}; allowed: small, or large with eta=1")
     times = (
         torch.linspace(schedule.steps - 1, 0, steps, dtype=torch.float64).round().long().tolist()
     )
@@ -289,7 +299,8 @@ def ddim(
         x = then.sqrt().item() * x0 + (1 - then - sigma**2).sqrt().item() * noise
         if eta:
             fresh = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
-            x = x + sigma.item() * fresh
+            added = sigma if variance == "small" else (1 - now / then).sqrt()
+            x = x + added.item() * fresh
 
 
 def last(states: Iterator[Reverse]) -> Tensor:

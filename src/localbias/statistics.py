@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize
 from scipy.special import log_ndtr
-from scipy.stats import chi2
+from scipy.stats import chi2, rankdata
 from scipy.stats import t as student
 
 if TYPE_CHECKING:
@@ -238,3 +238,104 @@ def power_law(
     ]
     scale = math.exp(height - exponent * middle)
     return PowerLaw(float(exponent), ends[0], ends[1], scale, SPREAD + math.exp(log_spread))
+
+
+class Auc(NamedTuple):
+    """The area under an ROC curve: how well scores rank one group above another.
+
+    Attributes:
+        value: probability that a score of the first group is the higher one, ties counting half.
+        low: low end of the 95 % interval.
+        high: its high end.
+        first: scores in the first group.
+        second: in the second.
+    """
+
+    value: float
+    low: float
+    high: float
+    first: int
+    second: int
+
+
+def auc(scores: np.ndarray, positive: np.ndarray, level: float = 0.95) -> Auc | None:
+    """The area under the ROC curve and DeLong's interval of it.
+
+    (DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988) 837–845, by ranks.) Where all scores of a
+    group lie on one side of the other's that variance is zero; then the interval is Wilson's, of as
+    many samples as the smaller group has.
+
+    Args:
+        scores: [n], without NaN.
+        positive: bool [n], who belongs to the first group.
+        level: of the interval.
+
+    Returns:
+        None where a group has fewer than two members.
+
+    Raises:
+        ValueError: for scores that are NaN, and for arrays of different lengths.
+    """
+    scores, positive = np.asarray(scores, float), np.asarray(positive, bool)
+    if scores.shape != positive.shape or scores.ndim != 1 or np.isnan(scores).any():
+        raise ValueError(
+            f"scores {scores.shape}, positive {positive.shape}; allowed: [n] each, without NaN"
+        )
+    first, second = scores[positive], scores[~positive]
+    m, n = len(first), len(second)
+    if min(m, n) < 2:
+        return None
+    # How much of the other group each score beats: ranks among all, less those within its group.
+    ranks = rankdata(scores)
+    of_first = (ranks[positive] - rankdata(first)) / n
+    of_second = 1 - (ranks[~positive] - rankdata(second)) / m
+    value = float(of_first.mean())
+    error = math.sqrt(of_first.var(ddof=1) / m + of_second.var(ddof=1) / n)
+    half = NormalDist().inv_cdf((1 + level) / 2) * error
+    low, high = value - half, value + half
+    if error == 0:
+        few = min(m, n)
+        bounds = wilson(round(value * few), few, level)
+        low, high = (float(bound) for bound in bounds)
+    return Auc(value, max(0.0, low), min(1.0, high), m, n)
+
+
+def roc(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rates along all thresholds, from the strictest on.
+
+    Args:
+        scores: [n].
+        positive: bool [n], at least one of each.
+
+    Returns:
+        False-positive rate, true-positive rate (recall) and precision, [k] each, one for every
+        different score: what is at or above it is called positive.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits, sorted_scores = np.asarray(positive, bool)[order], scores[order]
+    ends = np.flatnonzero(np.append(np.diff(sorted_scores) != 0, True))
+    true, false = np.cumsum(hits)[ends], np.cumsum(~hits)[ends]
+    return false / max(1, false[-1]), true / max(1, true[-1]), true / (true + false)
+
+
+def removed(
+    scores: np.ndarray, bad: np.ndarray, threshold: float, level: float = 0.95
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """What a cut does: samples that score above a threshold are removed.
+
+    Args:
+        scores: [n].
+        bad: bool [n], at least one of each.
+        threshold: above which samples go.
+        level: of Wilson's intervals.
+
+    Returns:
+        The share of the bad that is removed and the share of the good that is kept, each with the
+        ends of its interval.
+    """
+    gone, bad = scores > threshold, np.asarray(bad, bool)
+    found = []
+    for count, n in (((gone & bad).sum(), bad.sum()), ((~gone & ~bad).sum(), (~bad).sum())):
+        low, high = wilson(count, n, level)
+        found.append((float(count / n), float(low), float(high)))
+    return found[0], found[1]

@@ -250,3 +250,27 @@ def test_what_is_not_there_is_named(run, scalars):
         Results([unprobed]).levels
     with pytest.raises(ValueError, match="holds no 'ldr': its run was not probed"):
         products_of(unprobed)
+
+
+def test_slopes_are_those_of_what_was_read(scalars):
+    slopes, errors = scalars.slopes(least=4)
+    assert slopes.shape == errors.shape == (2, 2, 8)
+    for seed, setup in enumerate(scalars.setups):
+        tokens = scalars.tokens(seed)[-1]
+        readable = tokens[(tokens >= 0).all(1)]
+        wrong = (readable.sum(1) % 2).double().mean().item()
+        assert slopes[seed, -1, -1] == pytest.approx(1 - 2 * wrong)  # every training string has 1
+        t = 1.0 - 2 * setup.train_strings.double().mean(0)
+        g = 1.0 - 2 * readable.double().mean(0)
+        assert slopes[seed, -1, 0] == pytest.approx(float((t * g).sum() / (t * t).sum()))
+    assert np.isnan(scalars.slopes(least=1000)[0]).all()
+
+
+def test_other_ways_of_sampling_have_their_counts(run, scalars):
+    found = Results([run("dyck-8-unet", seed) for seed in (0, 1)])
+    (how,) = found.sampled_also
+    assert how == found.experiment.also[0] and how.eta == 1
+    for seed, record in enumerate(found.records):
+        np.testing.assert_array_equal(found.sampled_also[how][seed], record.arrays["also"][0])
+    assert Results([run("dyck-8-dit")]).sampled_also == {}
+    assert found.images_seen == 20 * 16

@@ -6,7 +6,7 @@ import pytest
 
 from localbias import figures
 from localbias.exact import NAMES
-from localbias.experiments import AlongTraining, ByLevel, ByTarget
+from localbias.experiments import AlongTraining, ByLevel, ByTarget, Heat
 
 RNG = np.random.default_rng(0)
 STEPS = np.array([10, 20])
@@ -83,3 +83,27 @@ def test_heat_is_shown_as_the_root_of_its_share():
     assert np.allclose(axis.images[0].get_array(), [[1, 0.5], [0, 0]])
     blank = figures.heat_frame({"x_t": np.zeros((2, 2))}, {"heat": 0 * heat}, region).axes[-1]
     assert np.allclose(blank.images[0].get_array(), 0)
+
+
+def test_ratios_along_training_at_the_papers_levels():
+    ratios = {target: RNG.random((2, 3, 2)) for target in ("x0", "noise")}
+    drawn = figures.ratios_along({"toy": (STEPS, (0.1, 0.4), ratios)}, (0.1, 0.3))
+    for axis, target in zip(drawn.axes, ratios):
+        (shown,) = axis.lines  # √ᾱ = 0.4 is none of the paper's, 0.3 was not probed
+        np.testing.assert_allclose(shown.get_ydata(), ratios[target][:, 1:, 0].mean(0))
+        assert shown.get_label() == "√ᾱ = 0.1"
+    assert [axis.get_ylabel() for axis in drawn.axes] == ["LDR of x̂0", "LDR of the noise"]
+
+
+def test_moments_of_heat_stand_in_rows_with_their_ratio():
+    images = {"clean": np.zeros((2, 2)), "x_t": np.ones((2, 2)), "x̂0": np.zeros((2, 2))}
+    region = np.array([[True, False], [False, False]])
+    heats = {
+        "early": Heat(images, {"heat": np.array([[4.0, 0], [0, 0]])}, region),
+        "late": Heat(images, {"heat": np.array([[1.0, 1], [1, 1]])}, region),
+    }
+    axes = figures.heat_phases(heats).axes
+    assert [axis.get_title() for axis in axes[2::3]] == ["heat, LDR 1.00", "heat, LDR 0.25"]
+    titles = [axis.get_title("left") or axis.get_title() for axis in axes[::3]]
+    assert titles == ["early: x_t", "late: x_t"]
+    assert np.allclose(axes[2].images[0].get_array(), [[1, 0], [0, 0]])

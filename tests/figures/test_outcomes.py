@@ -132,3 +132,21 @@ def test_an_escape_law_shows_bounds_law_and_what_had_not_escaped():
         for line in figures.escape_law(bounds, None, "n").axes[0].lines
         if "^1" in str(line.get_label())
     ]
+
+
+def test_fourier_slopes_are_means_with_their_errors_or_range():
+    slopes = np.random.default_rng(0).random((2, 3, 4))
+    errors = np.full((2, 3, 4), 0.1)
+    several = figures.fourier_slopes({"two": (STEPS, slopes, errors)}).axes[0]
+    one = figures.fourier_slopes({"one": (STEPS, slopes[:1], errors[:1])}).axes[0]
+    lines = {line.get_label(): line for line in several.lines}
+    for k, name in enumerate(("1", "2", "3", "4, the rule")):
+        np.testing.assert_allclose(lines[name].get_ydata(), slopes[..., k].mean(0))
+        heights = several.collections[k].get_paths()[0].vertices[:, 1]
+        assert heights.max() == pytest.approx(slopes[..., k].max())
+        heights = one.collections[k].get_paths()[0].vertices[:, 1]
+        assert heights.max() == pytest.approx(slopes[0, :, k].max() + 0.196)
+    assert {text.get_text() for text in several.texts} == {
+        "as in the\ntraining set",
+        "independent\nof it",
+    }

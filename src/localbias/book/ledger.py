@@ -99,6 +99,16 @@ def items(path: Path = ITEMS) -> list[dict[str, Any]]:
     return entries
 
 
+def says(item: str) -> list[str]:
+    """What the paper says by the ledger's rows of one of its items. ValueError for another item."""
+    known = {entry["item"]: entry for entry in items()}
+    if item not in known:
+        raise ValueError(f"no item {item!r}; there are: {', '.join(known)}")
+    claims = yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))
+    wanted = known[item].get("rows", ())
+    return [claim["says"].strip() for claim in claims if claim["id"] in wanted]
+
+
 def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
     """The row of one claim."""
     if error := best_match(VALIDATOR.iter_errors(entry)):

@@ -6,6 +6,7 @@ trained.
 """
 
 from localbias.exact.levels import OverLevels, band, gap, over_levels
+from localbias.exact.mixture import Mixture
 from localbias.exact.ngrams import Markov, markov
 from localbias.exact.strings import (
     FURTHER,
@@ -29,6 +30,7 @@ __all__ = [
     "RESOLUTION",
     "Independent",
     "Markov",
+    "Mixture",
     "OverLevels",
     "Reference",
     "Strings",

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from localbias.diffusion import Schedule
+from localbias.diffusion import DenoiserLike, Schedule
 from localbias.grammar import Grammar, maximum_entropy
 from localbias.render import Cells, Renderer
 
@@ -329,7 +329,7 @@ def references(
     exemplars: Tensor | None = None,
     weights: Tensor | None = None,
     further: Sequence[str] = (),
-) -> dict[str, Reference]:
+) -> dict[str, DenoiserLike]:
     """The exact denoisers of one set of data by name: those of `NAMES`, then the further ones.
 
     It depends on the renderer which there are: a renderer of one's own gets them by
@@ -360,7 +360,7 @@ def _of_cells(
     exemplars: Tensor | None = None,
     weights: Tensor | None = None,
     further: Sequence[str] = (),
-) -> dict[str, Reference]:
+) -> dict[str, DenoiserLike]:
     if unknown := set(further) - FURTHER.keys():
         raise ValueError(f"reference {', '.join(unknown)}; allowed: {', '.join(FURTHER)}")
     return {

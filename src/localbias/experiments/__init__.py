@@ -5,6 +5,7 @@ that runs it, the book's own experiments (`catalogue`, made by `recipes`), and `
 chapters read. The engine knows nothing of the catalogue.
 """
 
+from localbias.experiments.arithmetic import operations
 from localbias.experiments.comparison import bit_for_bit, differences
 from localbias.experiments.configuration import TIERS, Experiment, Sampling, from_configuration
 from localbias.experiments.engine import find, fingerprint, load_network, run
@@ -30,6 +31,7 @@ __all__ = [
     "fingerprint",
     "from_configuration",
     "load_network",
+    "operations",
     "perfect_ratios",
     "products_of",
     "reference_counts",

@@ -16,6 +16,18 @@ from localbias.experiments.headline import (
     short_words,
     some_characters,
 )
+from localbias.experiments.mixtures import (
+    FOUR,
+    GENTLE,
+    GRID,
+    PLAIN,
+    RELEASED,
+    SHRUNK,
+    THREE,
+    WAVES,
+    Mixed,
+    Watched,
+)
 from localbias.experiments.recipes import (
     NETWORKS,
     MeasuredAt,
@@ -29,6 +41,7 @@ from localbias.experiments.recipes import (
     words,
 )
 from localbias.experiments.setup import Setup
+from localbias.measure import Watching
 
 PARITY_8 = dict(name="parity", length=8)
 PARITY_16 = dict(name="parity", length=16)
@@ -195,9 +208,39 @@ HEADLINE: dict[str, Recipe] = {
     "characters-unet-50": some_characters(50, 8000, keep=(1000, 8000)),
 }
 
-EXPERIMENTS: dict[str, Recipe] = SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT | HEADLINE
+# Chapter 5: the other paper's mixtures, and this book's experiments seen by its filter.
+MODES: dict[str, Mixed | Watched] = {
+    "modes-3": Mixed(THREE, paper_steps=20_000, paper_points=6667, keep=(1000, 8000)),
+    "modes-3-gentle": Mixed(THREE, schedule=GENTLE, keep=(1000, 8000)),
+    "modes-3-narrow": Mixed(THREE, PLAIN | dict(width=16)),
+    "modes-3-wide": Mixed(THREE, PLAIN | dict(width=256)),
+    "modes-4": Mixed(FOUR, paper_steps=50_000, paper_points=12_500),
+    "modes-3-points-10": Mixed(THREE | dict(points=10)),
+    "modes-3-points-100": Mixed(THREE | dict(points=100)),
+    "modes-3-points-1000": Mixed(THREE | dict(points=1000)),
+    "grid-25": Mixed(GRID, WAVES, rate=2e-3, paper_steps=100_000, paper_points=4000),
+    "grid-25-gentle": Mixed(GRID, WAVES, GENTLE, 2e-3, keep=(1000, 8000)),
+    "grid-25-plain": Mixed(GRID, PLAIN | dict(width=128), GENTLE, 2e-3),
+    "grid-25-layernorm": Mixed(GRID, RELEASED, GENTLE),
+    "grid-25-turned": Mixed(GRID | dict(turn=45.0), WAVES, GENTLE, 2e-3),
+    "grid-25-shrunk": Mixed(SHRUNK, WAVES, GENTLE, 2e-3, paper_steps=100_000, paper_points=4000),
+    "board-13": Mixed(GRID, WAVES, GENTLE, 2e-3, checkerboard=True),
+    "parity-8-scalars-watched": Watched(
+        SYNTHETIC["parity-8-scalars"],
+        (100, 1000, 4000, 12_000),
+        Watching(levels=(0.7, 0.9, 0.99), probes=2),
+    ),
+    "quarter-token-dit-50-watched": Watched(
+        HEADLINE["quarter-token-dit-50"],
+        (350, 1000, 4000, 16_000),
+        Watching(levels=(0.3, 0.5, 0.9), probes=3),
+        samples=400,
+    ),
+}
+
+EXPERIMENTS: dict[str, Recipe] = SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT | HEADLINE | MODES
 # Of which the paper has no counterpart, and so no tier.
-OURS = frozenset(OTHERWISE | VARIANTS | STRESS | HEADLINE) | {
+OURS = frozenset(OTHERWISE | VARIANTS | STRESS | HEADLINE | MODES) | {
     name for name in TEXT if "dit" in name
 }
 
@@ -228,8 +271,11 @@ def make(name: str, tier: str = "laptop", seed: int = 0, **changes: Any) -> Expe
 def tiers(name: str) -> tuple[str, ...]:
     """The tiers an experiment has: those of its network, if the paper has it.
 
-    Its MLPs of parity (§4.2, A.5) have no printed settings; that of A.8 is `theory.flow`.
+    Its MLPs of parity (§4.2, A.5) have no printed settings; that of A.8 is `theory.flow`. Of MODES
+    the paper is the other one.
     """
+    if name in MODES:
+        return MODES[name].tiers
     known = NETWORKS[EXPERIMENTS[name].kind]
     return tuple(tier for tier in TIERS if tier in known and (tier != "paper" or name not in OURS))
 

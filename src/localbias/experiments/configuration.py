@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from localbias.checks import require, typed
-from localbias.diffusion import TARGETS, Schedule
+from localbias.diffusion import TARGETS, VARIANCES, Schedule
 from localbias.experiments.parts import GrammarPart, NetworkPart, RendererPart, described
-from localbias.measure import Probing
+from localbias.measure import Probing, Watching
 from localbias.store import beyond_defaults, key_of, revive
 from localbias.training import Training
 
@@ -27,6 +27,7 @@ class Sampling:
         steps: of the schedule's steps that are visited.
         eta: 0 deterministic, 1 ancestral.
         clamp: bound on x̂0, None for none.
+        variance: of the noise that is added with eta = 1, "small" or "large" (`diffusion.ddim`).
 
     Raises:
         ValueError: for a field out of range.
@@ -36,12 +37,15 @@ class Sampling:
     steps: int = 50
     eta: float = 0.0
     clamp: float | None = 1.0
+    variance: str = "small"
 
     def __post_init__(self):
         typed(self)
         require(self, "samples", self.samples >= 1, "at least 1")
         require(self, "eta", 0 <= self.eta <= 1, "0 (deterministic) to 1 (ancestral)")
         require(self, "clamp", self.clamp is None or self.clamp > 0, "above 0, or None")
+        allowed = self.variance in VARIANCES and (self.variance == "small" or self.eta == 1)
+        require(self, "variance", allowed, "small, or large with eta=1")
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class Experiment:
         probing: how locality is measured, at the same steps and before training; None for not at
             all.
         also: other ways of sampling the trained network.
-        shown: samples whose pixels are kept, of those that are counted.
+        shown: samples whose pixels are kept, of those that are counted; of points all are.
+        watching: what is kept of the way to each sample; None for nothing.
 
     Raises:
         ValueError: for a field out of range, naming it and what is allowed.
@@ -93,6 +98,7 @@ class Experiment:
     probing: Probing | None = None
     also: tuple[Sampling, ...] = ()
     shown: int = 16
+    watching: Watching | None = None
 
     def __post_init__(self):
         typed(self)

@@ -19,7 +19,6 @@ from localbias.diffusion import Denoiser, last
 from localbias.experiments.configuration import Experiment, from_configuration
 from localbias.experiments.setup import Setup, data_hash
 from localbias.measure import OUTCOMES, smallest_integer
-from localbias.render import to_pixels
 from localbias.store import RECORDS, RUNS, SMOKE_RECORDS, Record
 from localbias.training import State, auto_device, load_checkpoint, save_checkpoint, train
 
@@ -253,9 +252,11 @@ def _train(
     The arrays of the record, with M = len(measure_at) and A = len(also):
 
     - step int [M], counts int [M, 4]: outcomes in the order of `measure.OUTCOMES`
-    - tokens int8 or int16 [M, samples, L], samples uint8 `[M, shown, *shape]`, −1 … 1 as 0 … 255
+    - tokens int8 or int16 [M, samples, L], samples uint8 `[M, shown, *shape]`, −1 … 1 as
+      0 … 255; of points, which have no bounds, float32 [M, samples, L]
     - loss float32 [≤ 200], means over equal stretches of training
     - also int [A, 4]: outcomes after the last step, a row for each other way of sampling
+    - with watching, those of `measure.Watch`, with a first axis [M]
     - with probing, those of `measure.Probe`: of `along` with a first axis [1 + M], before training
       and at the measured steps
     """
@@ -303,7 +304,9 @@ def _save_checkpoint(path: Path, state: State, key: str, measured: Measured, clo
 def _measure(setup: Setup, state: State, measured: Measured) -> None:
     """Add what samples of the averaged network look like at this step, and how locally it works."""
     denoiser = state.average.eval()
-    signals = setup.sample(denoiser, _device(denoiser))
+    states = setup.reverse(denoiser, _device(denoiser))
+    watch = setup.watch()
+    signals = last(watch.through(states) if watch else states)
     _require_finite(denoiser, signals, state.step, setup.experiment.training.rate)
     tokens = setup.reader(signals).cpu()
     measured.append(
@@ -311,8 +314,9 @@ def _measure(setup: Setup, state: State, measured: Measured) -> None:
             "step": torch.tensor(state.step),
             "counts": torch.from_numpy(setup.tally(tokens).counts),
             "tokens": tokens.to(smallest_integer(len(setup.grammar.alphabet))),
-            "samples": to_pixels(signals[: setup.experiment.shown]),
+            "samples": setup.kept(signals),
         }
+        | (watch.arrays(denoiser) if watch else {})
     )
     if setup.experiment.probing:
         measured.append(setup.probe.along(denoiser))

@@ -47,7 +47,7 @@ def perfect_ratios(
         t = schedule.index(sqrt_alpha_bar=level)
         x_t = schedule.add_noise(x0, torch.randn(x0.shape, generator=generator), t).double()
         for name, by_target in found.items():
-            f = partial(setup.references[name], t=t)
+            f = partial(schedule.predict, setup.references[name], t=t, target="x0")
             products = local_dependency_ratio(
                 f, x_t, region, probes, generator, resolution=RESOLUTION, details=True
             )

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from localbias.diffusion import TARGETS, Denoiser
 from localbias.exact import NAMES, RESOLUTION
-from localbias.experiments.configuration import Experiment, from_configuration
+from localbias.experiments.configuration import Experiment, Sampling, from_configuration
 from localbias.experiments.engine import load_network
 from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat
 from localbias.experiments.parts import renderer_of
 from localbias.experiments.setup import Setup
 from localbias.ldr import Products, Summary, mean_ratio, saliency
-from localbias.measure import Probing
+from localbias.measure import Probing, fourier_slopes
 from localbias.render import from_pixels
 from localbias.store import Record
 
@@ -138,6 +138,36 @@ class Results:
         if self.experiment.keep:
             return load_network(self.records[0], self.experiment.keep[-1])
         return self.setup.denoiser().eval()
+
+    @property
+    def images_seen(self) -> int:
+        """Signals that one training has seen by its end, batch times steps."""
+        return self.experiment.training.batch * self.experiment.training.steps
+
+    @property
+    def sampled_also(self) -> dict[Sampling, np.ndarray]:
+        """Another way of sampling the trained network -> its outcomes, int [S, 4]."""
+        if not self.experiment.also:
+            return {}
+        return dict(zip(self.experiment.also, self._stacked("also").swapaxes(0, 1)))
+
+    def slopes(self, least: int = 50) -> tuple[np.ndarray, np.ndarray]:
+        """The slope of generated on training Fourier coefficients, of strings of two symbols.
+
+        Args:
+            least: readable samples of a measured step; fewer give no slope.
+
+        Returns:
+            Slopes and their standard errors by degree, [S, M, L] each, NaN where there is none.
+        """
+        length = self.setup.grammar.length
+        found = np.full((2, len(self.records), len(self.steps), length), np.nan)
+        for seed, setup in enumerate(self.setups):
+            for row, tokens in enumerate(self.tokens(seed)):
+                readable = tokens[(tokens >= 0).all(1)]
+                if len(readable) >= least:
+                    found[:, seed, row] = fourier_slopes(readable, setup.train_strings)
+        return found[0], found[1]
 
     @property
     def curves(self) -> dict[str, object]:
@@ -365,7 +395,8 @@ class Results:
             t = schedule.index(sqrt_alpha_bar=level)
             x_t = schedule.add_noise(clean, noise, t)
             of_network = partial(schedule.predict, network, t=t, target="x0")
-            of_rule = partial(self.setup.references["rule"], t=t)
+            rule = self.setup.references["rule"]
+            of_rule = partial(schedule.predict, rule, t=t, target="x0")
             by_network = saliency(of_network, x_t, mask)[0].numpy()
             by_rule = saliency(of_rule, x_t.double(), mask)[0].numpy()
             by_rule = by_rule * (by_rule.sum() > RESOLUTION**2)

@@ -11,8 +11,9 @@ from localbias import diffusion, exact
 from localbias.diffusion import Denoiser, DenoiserLike, Reverse
 from localbias.experiments.configuration import Experiment, Sampling
 from localbias.experiments.parts import grammar_of, network_of, renderer_of
-from localbias.measure import Outcomes, Probe, chance, classify, tally
+from localbias.measure import Outcomes, Probe, Watch, chance, classify, tally
 from localbias.reading import reader
+from localbias.render import to_pixels
 from localbias.seeds import random_generator
 from localbias.store import hash_arrays
 
@@ -72,7 +73,7 @@ class Setup:
         return Denoiser(network, self.schedule, self.experiment.reads, self.experiment.target)
 
     @cached_property
-    def references(self) -> dict[str, exact.Reference]:
+    def references(self) -> dict[str, DenoiserLike]:
         """The exact denoisers of these data by name, if any.
 
         They are those of `exact.NAMES`, then the further ones that the probing asks for.
@@ -103,6 +104,21 @@ class Setup:
             self.experiment.probing,
             self.experiment.seed,
         )
+
+    def watch(self) -> Watch | None:
+        """What looks on while samples are drawn, new for every drawing; None where nothing does."""
+        watching = self.experiment.watching
+        if watching is None:
+            return None
+        everything = torch.ones(self.renderer.shape, dtype=torch.bool)  # of a plane without regions
+        region = self.renderer.region(watching.symbol) if watching.levels else everything
+        return Watch(watching, self.schedule, region, self.experiment.seed)
+
+    def kept(self, signals: Tensor) -> Tensor:
+        """What a record keeps of samples: some as pixels, or all of them where they are points."""
+        if self.renderer.bounded:
+            return to_pixels(signals[: self.experiment.shown])
+        return signals.float().cpu()
 
     @property
     def chance(self) -> list[float]:
@@ -139,7 +155,7 @@ class Setup:
         generator = random_generator("sample", self.experiment.seed)
         x_T = torch.randn(how.samples, *self.renderer.shape, generator=generator).to(device)
         yield from diffusion.ddim(
-            denoiser, self.schedule, x_T, how.steps, how.eta, how.clamp, generator
+            denoiser, self.schedule, x_T, how.steps, how.eta, how.clamp, generator, how.variance
         )
 
     def data_hash(self) -> str:

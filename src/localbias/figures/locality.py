@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from localbias.exact import OverLevels
-from localbias.experiments import AlongTraining, ByLevel, ByTarget
+from localbias.experiments import AlongTraining, ByLevel, ByTarget, Heat
 from localbias.figures.outcomes import outcome_curves
 from localbias.figures.style import (
     BAND,
@@ -26,6 +26,7 @@ from localbias.figures.style import (
     UNTRAINED,
     mean_and_range,
     outcome_legend,
+    step_axis,
 )
 from localbias.ldr import Products
 from localbias.measure import OUTCOMES
@@ -323,6 +324,68 @@ def heat_frame(
         axis.contour(region, levels=[0.5], colors=GREEN, linewidths=1.6)
         axis.set(xticks=[], yticks=[])
         axis.grid(visible=False)
+    return figure
+
+
+def ratios_along(
+    panels: Mapping[str, tuple[Sequence[int], Sequence[float], Mapping[str, np.ndarray]]],
+    paper_levels: Sequence[float],
+) -> Figure:
+    """The ratio at the paper's noise levels along training, of several targets (Fig 5).
+
+    Args:
+        panels: title -> steps [M], levels [V] and, by target, ratios [S, 1 + M, V]; a column each,
+            a row a target. Lines are means over the seeds, bands their range.
+        paper_levels: by √ᾱ; those that a panel has are drawn.
+    """
+    targets = list(next(iter(panels.values()))[2])
+    figure, axes = plt.subplots(
+        len(targets),
+        len(panels),
+        figsize=(9.4, 2.5 * len(targets) + 0.5),
+        sharex="col",
+        sharey=True,
+        squeeze=False,
+    )
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(paper_levels)))
+    for column, (title, (steps, levels, ratios)) in zip(axes.T, panels.items()):
+        for axis, target in zip(column, targets):
+            for level, colour in zip(paper_levels, colours):
+                if level in levels:
+                    along = ratios[target][:, 1:, list(levels).index(level)]
+                    label = f"√ᾱ = {level:g}"
+                    mean_and_range(axis, steps, along, colour=colour, marker="o", label=label)
+            axis.set_ylim(0, 1.04)
+            step_axis(axis, steps)
+            axis.set_xlabel("training step" if target == targets[-1] else "")
+        column[0].set_title(title)
+    for axis, target in zip(axes[:, 0], targets):
+        axis.set_ylabel(f"LDR of {'x̂0' if target == 'x0' else 'the ' + target}")
+    _legend(figure, axes[0, 0])
+    return figure
+
+
+def heat_phases(heats: Mapping[str, Heat]) -> Figure:
+    """Noised signal, prediction and heat, a row a moment of training (as the paper's Figure 17).
+
+    Args:
+        heats: title -> what `Results.heats` gives; the local dependency ratio is added to it.
+    """
+    height, width = next(iter(heats.values())).region.shape
+    tall = 2.9 * height / width + 0.42
+    figure, axes = plt.subplots(len(heats), 3, figsize=(9.2, len(heats) * tall), squeeze=False)
+    for row, (title, (images, maps, region)) in zip(axes, heats.items()):
+        heat, ratio = maps["heat"], heats[title].ratios["heat"]
+        for axis, name in zip(row, ("x_t", "x̂0")):
+            axis.imshow(images[name], vmin=-1, vmax=1)
+            axis.set_title(name, fontsize=9.5, fontweight="normal")
+        row[2].imshow(np.sqrt(heat / (heat.max() or 1)), vmin=0, vmax=1, cmap="magma_r")
+        row[2].set_title(f"heat, LDR {ratio:.2f}", fontsize=9.5, fontweight="normal")
+        row[0].set_title(f"{title}: x_t", fontsize=9.5)
+        for axis in row:
+            axis.contour(region, levels=[0.5], colors=GREEN, linewidths=1.6)
+            axis.set(xticks=[], yticks=[])
+            axis.grid(visible=False)
     return figure
 
 

@@ -13,6 +13,7 @@ from localbias.figures.style import (
     CYCLE,
     GREY,
     MARKERS,
+    VERMILION,
     Numbers,
     outcome_legend,
     percent,
@@ -285,4 +286,40 @@ def escape_law(
     axis.set_xticks(settings, [f"{setting:g}" for setting in settings])
     axis.minorticks_off()
     axis.legend(fontsize=9)
+    return figure
+
+
+def fourier_slopes(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
+    """How much of the training set's coefficients samples give back, by degree, along training.
+
+    Args:
+        panels: title -> steps [M], and slopes and standard errors [S, M, L] (`Results.slopes`).
+            Lines are means over the seeds; bands are their range, or for a single seed 1.96
+            standard errors.
+    """
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(min(5.4 * len(panels), 9.4), 3.4), sharey=True, squeeze=False
+    )
+    for axis, (title, (steps, slopes, errors)) in zip(axes[0], panels.items()):
+        length = slopes.shape[-1]
+        colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, length))
+        one = len(slopes) == 1
+        low, high = (slopes - 1.96 * errors, slopes + 1.96 * errors) if one else (slopes, slopes)
+        for k, colour in enumerate(colours):
+            rule = k == length - 1
+            look = dict(color=VERMILION, linewidth=2.6) if rule else dict(color=colour)
+            name = f"{length}, the rule" if rule else f"{k + 1}"
+            axis.plot(steps, slopes[..., k].mean(0), label=name, **look)
+            band = low[..., k].min(0), high[..., k].max(0)
+            axis.fill_between(steps, *band, color=look["color"], alpha=0.13, linewidth=0)
+        for level in (0, 1):
+            axis.axhline(level, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
+        axis.set(title=title, ylim=(-0.45, 1.45))
+        step_axis(axis, steps)
+    axes[0, 0].set_ylabel("slope of generated on\ntraining coefficients")
+    for level, name in ((1, "as in the\ntraining set"), (0, "independent\nof it")):
+        place = ("axes fraction", "data")
+        axis.annotate(name, (1.02, level), xycoords=place, va="center", fontsize=8.5)
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, title="degree", loc="outside lower center", ncols=len(labels))
     return figure

@@ -7,6 +7,7 @@ computed by enumeration. Here lives what follows from a law over strings alone.
 
 from localbias.grammar.information import information_by_number, mutual_information
 from localbias.grammar.law import UNREADABLE, Grammar
+from localbias.grammar.modes import Modes
 from localbias.grammar.moments import Moments, maximum_entropy
 from localbias.grammar.ngrams import MarkovChain, known_ngrams
 from localbias.grammar.rules import Check, Dyck, Parity, QuarterSum
@@ -22,6 +23,7 @@ GRAMMARS: Registry[Grammar] = Registry(
         "quarter_sum": QuarterSum,
         "lexicon": Lexicon,
         "characters": Characters,
+        "modes": Modes,
     },
 )
 make = GRAMMARS.make
@@ -36,6 +38,7 @@ __all__ = [
     "Grammar",
     "Lexicon",
     "MarkovChain",
+    "Modes",
     "Moments",
     "Parity",
     "QuarterSum",

@@ -4,6 +4,7 @@ Here lives what looks at samples and at networks and gives numbers; nothing here
 draws.
 """
 
+from localbias.measure.coefficients import fourier_slopes
 from localbias.measure.locality import Probe, Probing, smallest_integer
 from localbias.measure.outcome import (
     OUTCOMES,
@@ -14,15 +15,19 @@ from localbias.measure.outcome import (
     readable_share,
     tally,
 )
+from localbias.measure.trajectory import Watch, Watching
 
 __all__ = [
     "OUTCOMES",
     "Outcomes",
     "Probe",
     "Probing",
+    "Watch",
+    "Watching",
     "chance",
     "classify",
     "escape",
+    "fourier_slopes",
     "readable_share",
     "smallest_integer",
     "tally",

@@ -1,4 +1,4 @@
-"""The denoising networks: a dense MLP, the paper's UNet and its DiT.
+"""The denoising networks: dense MLPs, the paper's UNet and its DiT.
 
 Each is a torch module that maps x `[B, *shape]` and t int [B] to `[B, *shape]`, and knows nothing
 of what its output is read as. Here lives every architecture, one a module.
@@ -10,11 +10,14 @@ from typing import Any
 from torch import nn
 
 from localbias.networks.dit import DiT
+from localbias.networks.layernorm import LayerNormMLP
 from localbias.networks.mlp import MLP
 from localbias.networks.unet import UNet
 from localbias.registry import Registry
 
-NETWORKS: Registry[nn.Module] = Registry("network", {"mlp": MLP, "unet": UNet, "dit": DiT})
+NETWORKS: Registry[nn.Module] = Registry(
+    "network", {"mlp": MLP, "layernorm": LayerNormMLP, "unet": UNet, "dit": DiT}
+)
 register = NETWORKS.register
 
 
@@ -22,10 +25,10 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
     """The network of that kind for signals of one shape.
 
     Args:
-        kind: "mlp", "unet", "dit", or the name of one that was registered. What is registered is
-            called with `shape` and the options.
+        kind: "mlp", "layernorm", "unet", "dit", or the name of one that was registered. What is
+            registered is called with `shape` and the options.
         shape: of a signal: (L,) for scalars, (channels, height, width) for images.
-        options: the remaining arguments of `MLP`, `UNet` or `DiT`.
+        options: the remaining arguments of its class.
 
     Raises:
         ValueError: for an unknown kind or option, and for a shape that the network cannot take.
@@ -49,4 +52,4 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
     return made
 
 
-__all__ = ["MLP", "NETWORKS", "DiT", "UNet", "make", "register"]
+__all__ = ["MLP", "NETWORKS", "DiT", "LayerNormMLP", "UNet", "make", "register"]

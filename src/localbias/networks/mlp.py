@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,25 +22,39 @@ class MLP(nn.Module):
         shape: of a signal.
         width: units in a layer.
         depth: residual layers.
+        frequencies: of sines and cosines of each value that the network gets beside the value
+            itself, so that it can tell near points apart (Tancik et al. 2020); none by default.
 
     Raises:
-        ValueError: for a width or depth below 1.
+        ValueError: for a width or depth below 1, and frequencies that are not above 0.
     """
 
-    def __init__(self, shape: Sequence[int], width: int = 256, depth: int = 3):
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int = 256,
+        depth: int = 3,
+        frequencies: Sequence[float] = (),
+    ):
         super().__init__()
         if width < 1 or depth < 1:
             raise ValueError(f"MLP width={width}, depth={depth}; allowed: 1 or more of each")
+        if not all(frequency > 0 for frequency in frequencies):
+            raise ValueError(f"MLP frequencies={list(frequencies)}; allowed: above 0")
+        self.frequencies = tuple(frequencies)
         size = math.prod(shape)
         self.time = TimeEmbedding(TIME_FEATURES, width, nn.SiLU())
-        self.first = nn.Linear(size, width)
+        self.first = nn.Linear(size * (1 + 2 * len(self.frequencies)), width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.shifts = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(depth))
         self.last = nn.Linear(width, size)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         embedding = self.time(t)
-        h = self.first(x.flatten(1))
+        values = x.flatten(1)
+        angles = [frequency * values for frequency in self.frequencies]
+        waves = [wave(angle) for angle in angles for wave in (torch.sin, torch.cos)]
+        h = self.first(torch.cat([values, *waves], 1) if waves else values)
         for layer, shift in zip(self.layers, self.shifts):
             h = h + F.silu(layer(h) + shift(embedding))
         return self.last(h).view_as(x)

@@ -6,8 +6,9 @@ from functools import singledispatch
 from torch import Tensor
 
 from localbias.reading.digits import DigitReader, shipped_network
+from localbias.reading.points import PointReader
 from localbias.reading.templates import NEAR, PictureReader, Templates
-from localbias.render import Cells, Digits, Pictures, Renderer, Words
+from localbias.render import Cells, Digits, Pictures, Points, Renderer, Words
 
 Reader = Callable[[Tensor], Tensor]  # signals [B, *shape] -> tokens int64 [B, L]
 
@@ -65,3 +66,8 @@ def _of_digits(renderer: Digits) -> Reader:
     if renderer.exemplars_a_symbol == 1:
         return Templates(renderer)
     return DigitReader(renderer, *shipped_network(min(renderer.height, 28)))
+
+
+@reader.register
+def _of_points(renderer: Points) -> Reader:
+    return PointReader(renderer)

@@ -10,6 +10,7 @@ from localbias.render.digits import Digits, fit
 from localbias.render.glyphs import Glyphs, Words
 from localbias.render.pictures import Characters, Lines, Pictures, line
 from localbias.render.pixels import from_pixels, to_pixels
+from localbias.render.points import Points
 from localbias.render.renderer import Renderer
 
 RENDERERS: Registry[Renderer] = Registry(
@@ -23,6 +24,7 @@ RENDERERS: Registry[Renderer] = Registry(
         "words": Words,
         "lines": Lines,
         "characters": Characters,
+        "points": Points,
     },
 )
 make = RENDERERS.make
@@ -37,6 +39,7 @@ __all__ = [
     "Glyphs",
     "Lines",
     "Pictures",
+    "Points",
     "Renderer",
     "Scalars",
     "Vectors",

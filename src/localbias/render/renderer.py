@@ -18,14 +18,16 @@ class Renderer(Protocol):
         length: symbols in a string.
         symbols: how many different symbols can be shown, K.
         shape: of one signal, without the batch axis.
+        bounded: whether signals lie in [−1, 1], as pixels do.
     """
 
     length: int
     symbols: int
     shape: tuple[int, ...]
+    bounded: bool = True
 
     def __call__(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Fresh signals: float32 `[n, *shape]` in [-1, 1] of strings int64 [n, L]."""
+        """Fresh signals: float32 `[n, *shape]` of strings int64 [n, L]."""
         return self.draw(tokens, self.exemplars(tokens, generator))
 
     def exemplars(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:

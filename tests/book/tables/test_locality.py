@@ -130,11 +130,11 @@ def test_unsaid_choices_stand_beside_their_base(rows, results):
         "read as noise, loss on noise**"
     )
     assert first["LDR of x̂0 at √ᾱ = 0.5"] == "0.40 (0.40–0.40)"
-    assert coarse["choice"] == "DDIM, 10 steps" and coarse["extrapolation"] == "100% (100%–100%)"
-    assert ancestral["choice"] == "DDPM, 20 steps, no clamp of x̂0"
+    assert coarse["choice"] == "DDIM, 10 steps" and coarse["extrapolation"] == "100% (84%–100%)"
+    assert ancestral["choice"] == "ancestral, 20 steps, no clamp of x̂0"
     assert ancestral["LDR of x̂0 at √ᾱ = 0.5"] == "the same"
     assert cosine == first | {"choice": "cosine schedule", "the paper has": "unsaid"}
-    assert (first["the paper has"], coarse["the paper has"]) == ("", "DDPM, all steps")
+    assert (first["the paper has"], coarse["the paper has"]) == ("", "ancestral, all steps")
     batch, read = rows(
         tables.unsaid(
             base, {name: results(COUNTS, LDR, arrays) for name in ("batch-32", "x0")}, 0.5

@@ -4,6 +4,7 @@ Here lives every table that a chapter shows: `table` writes rows of cells, the o
 what the rows are. No chapter types one.
 """
 
+from localbias.book.tables.headline import beside_paper, orders, samplers
 from localbias.book.tables.locality import (
     CHOICES,
     above_chance,
@@ -31,18 +32,21 @@ __all__ = [
     "above_chance",
     "along_training",
     "bands",
+    "beside_paper",
     "differences",
     "endings",
     "estimates",
     "exact_samples",
     "interval",
     "nearest",
+    "orders",
     "outcome_cells",
     "perfect",
     "ratio",
     "readable_shares",
     "regions",
     "rules",
+    "samplers",
     "seeds",
     "settings",
     "spread",

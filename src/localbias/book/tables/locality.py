@@ -6,9 +6,9 @@ import numpy as np
 from IPython.display import Markdown
 
 from localbias.book.tables.markdown import interval, ratio, seeds, spread, table
-from localbias.book.tables.outcomes import outcome_cells
+from localbias.book.tables.outcomes import outcome_cells, sampler
 from localbias.exact import OverLevels
-from localbias.experiments import Experiment, Generated, Results, Sampling
+from localbias.experiments import Experiment, Generated, Results
 from localbias.ldr import Products
 from localbias.measure import Outcomes
 from localbias.statistics import wilson
@@ -209,9 +209,9 @@ def unsaid(base: Results, variants: Mapping[str, Results], level: float) -> Mark
     rows = [{"choice": f"**{_choices(e)}**", paper: ""} | _outcomes_and_ratio(base, level, column)]
     for place, how in enumerate(e.also):
         counts = np.stack([record.arrays["also"][place] for record in base.records])
-        stated = UNSAID if how.clamp is None and not how.eta else "DDPM, all steps"
+        stated = UNSAID if how.clamp is None and not how.eta else "ancestral, all steps"
         rows.append(
-            {"choice": _sampler(how), paper: stated} | outcome_cells(counts) | {column: "the same"}
+            {"choice": sampler(how), paper: stated} | outcome_cells(counts) | {column: "the same"}
         )
     for choice, results in variants.items():
         stated = STATED.get("batch" if choice.startswith("batch") else choice, UNSAID)
@@ -238,11 +238,6 @@ def _choices(e: Experiment) -> str:
         f"clamp {e.sampling.clamp:g}, batch {e.training.batch}, {average}, "
         f"read as {e.reads}, loss on {e.target}"
     )
-
-
-def _sampler(how: Sampling) -> str:
-    kind = "DDPM" if how.eta else "DDIM"
-    return f"{kind}, {how.steps:,} steps" + (", no clamp of x̂0" if how.clamp is None else "")
 
 
 def above_chance(experiments: Iterable[Results]) -> Markdown:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from IPython.display import Markdown
 
-from localbias.book.tables.markdown import interval, spread, table
+from localbias.book.tables.markdown import interval, table
 from localbias.diffusion import Schedule
-from localbias.experiments import Results, Setup
+from localbias.experiments import Results, Sampling, Setup
 from localbias.grammar import Grammar
-from localbias.measure import OUTCOMES, Outcomes, readable_share
-from localbias.statistics import wilson
+from localbias.measure import OUTCOMES, readable_share
+from localbias.statistics import share_over_seeds, wilson
 
 
 def rules(grammars: Iterable[Grammar], after: str = "") -> Markdown:
@@ -92,7 +92,7 @@ def readable_shares(
 
 
 def endings(experiments: Iterable[Results]) -> Markdown:
-    """The share of each outcome at the end of training: mean over the seeds, and their range."""
+    """The share of each outcome at the end of training: mean over the seeds, and interval."""
     rows = []
     for results in experiments:
         rows.append({"experiment": f"`{results.name}`"} | outcome_cells(results.counts[:, -1]))
@@ -131,9 +131,20 @@ def _noise(schedule: Schedule) -> str:
 
 
 def outcome_cells(counts: np.ndarray) -> dict[str, str]:
-    """Outcome -> its share, mean over the seeds and range: a part of a row, of int [S, 4]."""
-    shares = Outcomes(counts).proportions
-    return {name: spread(shares[:, k], ".0%") for k, name in enumerate(OUTCOMES)}
+    """Outcome -> its share, mean over the seeds and interval: a part of a row, of int [S, 4].
+
+    The interval is that of `statistics.share_over_seeds`.
+    """
+    n = counts.sum(1)
+    shares = (share_over_seeds(counts[:, k], n) for k in range(len(OUTCOMES)))
+    cells = (f"{mean:.0%} ({low:.0%}–{high:.0%})" for mean, low, high in shares)
+    return dict(zip(OUTCOMES, cells))
+
+
+def sampler(how: Sampling) -> str:
+    """How samples are drawn, in a few words."""
+    kind = {0.0: "DDIM", 1.0: "ancestral"}.get(how.eta, f"η = {how.eta:g}")
+    return f"{kind}, {how.steps:,} steps" + (", no clamp of x̂0" if how.clamp is None else "")
 
 
 def _beside(level: float, low: float, high: float) -> str:

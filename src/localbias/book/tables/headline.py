@@ -1,0 +1,142 @@
+"""Tables that stand beside the paper's headline figures: sizes and costs, samplers, orders."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+from IPython.display import Markdown
+
+from localbias.book.ledger import says
+from localbias.book.tables.markdown import seeds, table
+from localbias.book.tables.outcomes import outcome_cells, sampler
+from localbias.experiments import Experiment, Results, Setup, operations
+from localbias.grammar import Grammar, maximum_entropy
+from localbias.measure import OUTCOMES
+
+KINDS = {"mlp": "MLP", "unet": "UNet", "dit": "DiT"}
+TERA = 1e12  # operations a second, ten of which are asked for here
+CARD = 10 * TERA
+
+
+def beside_paper(
+    figure: str, paper: Mapping[str, Experiment], ours: Mapping[str, Results]
+) -> Markdown:
+    """One of the paper's figures beside ours: what was trained, on how much, and what came out.
+
+    Args:
+        figure: as the paper numbers it, such as "Figure 4".
+        paper: title -> the paper's tier of an experiment of that figure; its size is computed.
+        ours: title -> records of the same rule.
+    """
+    columns = {f"the paper's {title}": _of_paper(one) for title, one in paper.items()}
+    seen = max(one.training.batch * one.training.steps for one in paper.values())
+    columns |= {title: _of_results(one, seen) for title, one in ours.items()}
+    names = next(iter(columns.values()))
+    rows = [{"": name} | {title: cells[name] for title, cells in columns.items()} for name in names]
+    claims = " · ".join(says(figure))
+    return table(rows, before=f"**{figure} of the paper.** {claims}")
+
+
+def _size(experiment: Experiment, shape: Sequence[int], valid: int) -> dict[str, str]:
+    parameters, total = operations(experiment)
+    training, sampling = experiment.training, experiment.sampling
+    kind = experiment.parts["network"]["kind"]
+    picture = " × ".join(map(str, shape[1:] if len(shape) == 3 else shape))
+    return {
+        "network": f"{KINDS.get(kind, kind)}, {_short(parameters)} parameters",
+        "tier": experiment.tier,
+        "picture": f"{picture} {'pixels' if len(shape) == 3 else 'numbers'}",
+        "trained on": f"{experiment.n_train:,} of {valid:,} strings",
+        "predicts": {"x0": "x̂0", "noise": "noise", "v": "v"}[experiment.target],
+        "rate": f"{training.rate:g}, {training.decay}",
+        "steps × batch": f"{training.steps:,} × {training.batch}",
+        "images seen": _short(training.steps * training.batch),
+        "sampled by": sampler(sampling),
+        "arithmetic": f"{_two_digits(total / 1e15)} PFLOP, {_hours(total / CARD)} at 10 TFLOP/s",
+    }
+
+
+def _of_paper(experiment: Experiment) -> dict[str, str]:
+    setup = Setup(experiment)
+    cells = _size(experiment, setup.renderer.shape, len(setup.grammar.support))
+    cells["tier"] = "paper, not run here"
+    return cells | {"time": "not stated", "to the paper's images": "", **_outcomes(None)}
+
+
+def _of_results(results: Results, seen: int) -> dict[str, str]:
+    setup = results.setup
+    cells = _size(results.experiment, setup.renderer.shape, len(setup.grammar.support))
+    seconds = float(np.mean([record.seconds for record in results.records]))
+    further = seconds * seen / results.images_seen
+    more = f"{_hours(further)} in all" if results.images_seen < seen else "reached"
+    counts = results.counts[:, -1]
+    time = f"{_hours(seconds)} a seed, {seeds(len(results.records))}"
+    return cells | {"time": time, "to the paper's images": more, **_outcomes(counts)}
+
+
+def _outcomes(counts: np.ndarray | None) -> dict[str, str]:
+    """Shares at the end of training, or nothing."""
+    cells = dict.fromkeys(OUTCOMES, "") if counts is None else outcome_cells(counts)
+    return {f"at the end: {name}": cell for name, cell in cells.items()}
+
+
+def samplers(experiments: Iterable[Results]) -> Markdown:
+    """The outcomes of trained networks by each way of sampling them that their records hold."""
+    rows = []
+    for results in experiments:
+        ways = {results.experiment.sampling: results.counts[:, -1], **results.sampled_also}
+        for how, counts in ways.items():
+            rows.append(
+                {"experiment": f"`{results.name}`", "sampled by": sampler(how)}
+                | outcome_cells(counts)
+            )
+    return table(rows)
+
+
+def orders(rules: Mapping[str, tuple[Grammar, int | None, Sequence[int]]], seed: int) -> Markdown:
+    """Which part of a rule, and of a training set, the statistics of each order fix.
+
+    Args:
+        rules: title -> grammar, number of training strings (None: all valid strings), orders.
+        seed: of the splits.
+    """
+    rows = []
+    for title, (grammar, n_train, chosen) in rules.items():
+        support = grammar.support
+        strings = support if n_train is None else grammar.split(n_train, seed)[0]
+        known = set(map(tuple, strings.tolist()))
+        for order in chosen:
+            law = maximum_entropy(strings, len(grammar.alphabet), order)
+            valid = law.probabilities[grammar.is_valid(law.strings)].sum()
+            within = torch.tensor([tuple(one) in known for one in law.strings.tolist()])
+            trained = law.probabilities[within].sum()
+            rows.append(
+                {
+                    "rule": title,
+                    "statistics of": f"{len(strings):,} strings",
+                    "order": order,
+                    "strings that it allows": f"{len(law.strings):,}",
+                    "keeps the rule": f"{valid:.1%}",
+                    "one of these strings": f"{trained:.1%}",
+                    "entropy": f"{law.entropy:.3f} (of theirs: {np.log(len(strings)):.3f})",
+                }
+            )
+    return table(rows)
+
+
+def _short(number: float) -> str:
+    """ "193,553", "2.88 million"."""
+    return f"{number:,}" if number < 1e6 else f"{number / 1e6:.3g} million"
+
+
+def _two_digits(number: float) -> str:
+    """Two significant digits, without an exponent."""
+    return f"{float(f'{number:.2g}'):g}"
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 100 * 3600 else f"{seconds / 86400:.0f} days"

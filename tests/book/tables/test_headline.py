@@ -1,0 +1,75 @@
+"""The tables beside the paper's headline figures say what configurations and counts say."""
+
+import numpy as np
+import pytest
+
+from localbias import grammar
+from localbias.book import tables
+from localbias.book.ledger import says
+from localbias.experiments import Sampling, catalogue
+
+COUNTS = [[[10, 0, 0, 0], [1, 2, 3, 4]], [[10, 0, 0, 0], [3, 2, 1, 4]]]
+
+
+def test_a_figure_of_the_paper_beside_ours(rows, results):
+    made = tables.beside_paper(
+        "Figure 4", {"DiT": catalogue.make("quarter-dit-470", "paper")}, {"toy": results(COUNTS)}
+    )
+    for sentence in says("Figure 4"):
+        assert sentence in made.data
+    by_name = {row.pop(""): row for row in rows(made)}
+    assert by_name["network"]["the paper's DiT"] == "DiT, 32.5 million parameters"
+    assert by_name["images seen"] == {"the paper's DiT": "2.88 million", "toy": "14,000"}
+    assert by_name["picture"] == {"the paper's DiT": "64 × 64 pixels", "toy": "4 numbers"}
+    assert by_name["trained on"] == {
+        "the paper's DiT": "470 of 670 strings",
+        "toy": "5 of 8 strings",
+    }
+    # 119 s for 14,000 images, so 206 times as many in 24,480 s
+    assert by_name["to the paper's images"]["toy"] == "6.8 h in all"
+    assert by_name["at the end: invalid"] == {"the paper's DiT": "", "toy": "20% (8%–42%)"}
+    # 0.1354 TFLOP a step, as the paper's network is known to take
+    assert by_name["arithmetic"]["the paper's DiT"] == "24 PFLOP, 41 min at 10 TFLOP/s"
+
+
+def test_a_run_that_saw_as_many_images_has_reached_them(rows, results):
+    paper = catalogue.make("quarter-dit-470", "smoke")  # 20 steps of 16
+    by_name = {
+        row.pop(""): row
+        for row in rows(tables.beside_paper("Figure 5", {"DiT": paper}, {"toy": results(COUNTS)}))
+    }
+    assert by_name["to the paper's images"]["toy"] == "reached"
+
+
+def test_each_way_of_sampling_has_a_row(rows, results):
+    also = np.array([[[0, 0, 10, 0]], [[0, 0, 0, 10]]])
+    ours, another = (
+        results(COUNTS, arrays={"also": also}, also=(Sampling(10, 1000, 1.0, None),)),
+        results(COUNTS),
+    )
+    first, second, third = rows(tables.samplers([ours, another]))
+    assert first["sampled by"] == third["sampled by"] == "DDIM, 50 steps"
+    assert second["sampled by"] == "ancestral, 1,000 steps, no clamp of x̂0"
+    assert second["in dataset"] == "50% (0%–100%)" and first["hallucination"].startswith("20% (")
+
+
+def test_orders_of_rules_that_are_known(rows):
+    parity, pairs, half = rows(
+        tables.orders(
+            {
+                "parity": (grammar.Parity(6), None, (5,)),
+                "Dyck": (grammar.Dyck(6), None, (2,)),
+                "half": (grammar.Parity(6), 16, (1,)),
+            },
+            0,
+        )
+    )
+    # Of all strings of even parity no statistic below the last order differs from chance.
+    assert parity["keeps the rule"] == "50.0%" and parity["strings that it allows"] == "64"
+    assert pairs["keeps the rule"] == "100.0%"  # with six symbols pairs are enough
+    assert half["statistics of"] == "16 strings" and half["order"] == "1"
+
+
+def test_an_item_that_the_paper_does_not_number_is_refused():
+    with pytest.raises(ValueError, match="no item 'Figure 99'; there are: Figure 1, "):
+        says("Figure 99")
