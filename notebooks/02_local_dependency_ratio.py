@@ -369,6 +369,40 @@ tables.nearest(escaping)
 # prediction is nearest to the marginals' all the while. An untrained UNet's ratio is lower, and
 # rises before it falls.
 #
+# The paper's figure has five levels, and the ratio of what its network puts out, the noise. Here
+# are both.
+
+# %% tags=["hide-input"]
+#| label: ldr-five-levels
+#| fig-cap: >-
+#|   Figure 5 of the paper: the ratio along training at the paper's levels, of the prediction of x0
+#|   and, converted from it, of the noise. Vanishing ratios are left out.
+#| fig-alt: >-
+#|   Local dependency ratios at five noise levels along training for the UNet on squares and the DiT
+#|   on 50 and 470 tuples: those of x0 at low levels fall, those of the noise stay near one
+targets = ("x0", "noise")
+figures.ratios_along(
+    {
+        title: (results.steps, results.levels, {one: results.ratios(one) for one in targets})
+        for title, (results, _) in escaping.items()
+    },
+    PAPER_LEVELS,
+)
+plt.show()
+
+# %% tags=["hide-input"]
+tables.beside_paper(
+    "Figure 5",
+    {
+        "UNet": catalogue.make("quarter-unet-470", "paper"),
+        "DiT": catalogue.make("quarter-dit-470", "paper"),
+    },
+    {"DiT, 50": escaping["DiT, 50 tuples"][0], "DiT, 470": escaping["DiT, 470 tuples"][0]},
+)
+
+# %% [markdown]
+# FIVE_LEVELS_TEXT
+#
 # ## Over noise levels
 #
 # The same records, now with √ᾱ along the axis. Here the shape can be compared with the optimum's,

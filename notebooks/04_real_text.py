@@ -43,7 +43,7 @@ from tqdm import tqdm
 
 from localbias import exact, figures, grammar, reading, render
 from localbias.book import parameters
-from localbias.book.tables import endings
+from localbias.book.tables import beside_paper, endings, samplers
 from localbias.book.tables import text as tables
 from localbias.experiments import TIERS, catalogue, texts
 from localbias.experiments.recorded import Recorded
@@ -261,6 +261,40 @@ endings(unet_dyck.values())
 # The same phases, sooner: sharp after a hundred steps and wrong in more than half of the samples,
 # then ever fewer mistakes while the ratio falls from its highest value. Of length 12 the network
 # comes to draw words that it never saw, as the DiT does, and the training words more often.
+#
+# ### Where does it look?
+#
+# The paper shows the heat of the second parenthesis twice (Figure 17): in the hallucination phase
+# it stays at home, later it covers the word. Ours, at an early and at the last step:
+
+# %% tags=["hide-input"]
+#| label: dyck-heat
+#| fig-cap: >-
+#|   Figure 17 of the paper: the noised word, the prediction, and where the second parenthesis
+#|   (framed) listens, in the hallucination phase and at the end. UNet, length 12.
+#| fig-alt: >-
+#|   Two rows of a noised Dyck word, its denoised picture and a heat map, which is a spot at first
+#|   and reaches over several parentheses at the end
+twelve = unet_dyck["UNet, L = 12"]
+heats = dict(twelve.heats(twelve.probing.closer.index(unet_level)))
+early, late = twelve.steps[np.argmax(twelve.counts[0, :, 1])], twelve.steps[-1]
+figures.heat_phases({f"step {step:,}": heats[step] for step in (early, late)})
+plt.show()
+
+# %% tags=["hide-input"]
+samplers(unet_dyck.values())
+
+# %% tags=["hide-input"]
+beside_paper(
+    "Figure 16",
+    {"UNet": catalogue.make("dyck-16-unet", "paper")},
+    unet_dyck | {"DiT, L = 16": dyck["Dyck, L = 16"]},
+)
+
+# %% [markdown]
+# The heat does what the paper's does: a spot on the parenthesis itself, while most words are wrong,
+# and at the end the other parentheses as well. How samples are drawn, by DDIM or as the paper does,
+# changes next to nothing.
 #
 # ### Why is it easier?
 #
@@ -584,6 +618,69 @@ tables.distances(texts.distances(whole_list, denoisers | {"the list": of.referen
 # between the two: it knows more pairs and triples of letters than the marginals do, and fewer than
 # a model that looks at one letter before. It may be enough for that to look at a neighbour in the
 # noisy steps, where letters are chosen.
+#
+# ### By the paper's network
+#
+# A UNet on 30 words of up to five letters, in cells of 12 × 8 pixels: small enough to be followed
+# to the end.
+
+# %% tags=["hide-input"]
+#| label: words-unet-along-training
+#| fig-cap: >-
+#|   Figure 7 (left) of the paper: short words and characters by a UNet; the ratio is that of the
+#|   first letter and of the top left quarter, at the paper's level. One seed each; bands are 95 %
+#|   intervals.
+#| fig-alt: >-
+#|   Outcomes, local dependency ratio and distances from exact denoisers along training for 30 short
+#|   words and for 50 characters by a UNet
+text_unets = {
+    "30 short words": (recorded("short-words-unet-30"), 0.2),
+    "50 characters": (recorded("characters-unet-50"), 0.2),
+}
+figures.along_training({title: one.along(at) for title, (one, at) in text_unets.items()})
+plt.show()
+
+# %% tags=["hide-input"]
+#| label: words-unet-samples
+#| fig-cap: >-
+#|   The same starting noise along the UNet's training on 30 short words.
+#| fig-alt: >-
+#|   Generated words at five moments of training: blurs, then sharp letters in no word, then words
+short_words = text_unets["30 short words"][0]
+moments = [short_words.row(share) for share in (0.4, 0.55, 0.7, 0.85, 1)]
+figures.sample_grid(**short_words.phases(sorted(set(moments)), 6), shown=6)
+plt.show()
+
+# %% tags=["hide-input"]
+#| label: words-unet-heat
+#| fig-cap: >-
+#|   Figure 21 of the paper: a noised word (√ᾱ = 0.2), the prediction, and where the first letter
+#|   (framed) listens, when most samples are misspelt and at the end.
+#| fig-alt: >-
+#|   Two rows of a noised word, its denoised picture and a heat map
+heats = dict(short_words.heats(0 if tier == "smoke" else 1))
+early, late = short_words.steps[np.argmax(short_words.counts[0, :, 1])], short_words.steps[-1]
+figures.heat_phases({f"step {step:,}": heats[step] for step in (early, late)})
+plt.show()
+
+# %% tags=["hide-input"]
+endings(one for one, _ in text_unets.values())
+
+# %% tags=["hide-input"]
+beside_paper(
+    "Figure 7",
+    {
+        "words": catalogue.make("words-unet-999", "paper"),
+        "characters": catalogue.make("characters-unet-1000", "paper"),
+    },
+    {title: one for title, (one, _) in text_unets.items()} | {"30 words, DiT": words["30 words"]},
+)
+
+# %% [markdown]
+# On the short words all of the paper's figure is there, by its own kind of network and at its own
+# noise level: fuzzy for the first part, misspelt for the next, the training set at the end, and the
+# ratio falls from its highest value as the training words come. Nothing is spelt right that was not
+# shown. The heat grows from the letter's own cell over the whole word.
 #
 # ### In a proportional font
 #

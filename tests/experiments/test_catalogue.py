@@ -15,7 +15,8 @@ from localbias.training import State, train
 # most; a learning rate larger by a tenth moves at least one of them by 1.6e-2.
 TOLERANCE = 1e-3
 NAMES = list(catalogue.EXPERIMENTS)
-PAPER = [name for name in NAMES if "paper" in catalogue.tiers(name)]
+OTHER = set(catalogue.MODES)  # of the other paper: tests/experiments/test_mixtures.py
+PAPER = [name for name in NAMES if "paper" in catalogue.tiers(name) and name not in OTHER]
 RECORDS = sorted(path.name for path in store.RECORDS.glob("*.json"))
 
 
@@ -33,7 +34,7 @@ def agrees(found, expected):
 def test_what_the_paper_trains_has_a_paper_tier_and_nothing_else():
     """§4.2: a UNet on parity, a UNet and a DiT on Quarter-MNIST."""
     assert {"parity-8-unet", "parity-16-unet", "quarter-unet-470", "quarter-dit-470"} <= set(PAPER)
-    for name in NAMES:
+    for name in set(NAMES) - OTHER:
         kind = catalogue.make(name).network["kind"]
         assert catalogue.tiers(name) == (
             TIERS if kind in ("unet", "dit") and name not in catalogue.OURS else TIERS[:2]
@@ -108,9 +109,9 @@ def test_what_is_unknown_is_named(arguments, message):
 def test_every_smoke_experiment_runs_to_its_end(name):
     numbers = fingerprint(name)
     assert all(map(math.isfinite, numbers.values()))
-    assert (
-        0 < numbers["loss_last"] < numbers["loss_first"] < 2 and 0 <= numbers["samples_mean"] <= 255
-    )
+    assert 0 < numbers["loss_last"] < numbers["loss_first"] < 3
+    low, high = (-4, 4) if catalogue.make(name).grammar["name"] == "modes" else (0, 255)
+    assert low <= numbers["samples_mean"] <= high  # points stand as they are, pictures in bytes
     assert numbers["samples_std"] > 0
 
 

@@ -50,7 +50,7 @@ def test_a_pool_has_so_many_points_a_mode():
     shown = Points(POSITIONS, 0.02, 2, points=3)
     _, x = drawn(shown, 5000)
     assert len(x.unique(dim=0)) == 25 * 3
-    assert torch.equal(shown.pool, Points(POSITIONS, 0.02, 2, points=3).pool)
+    assert torch.equal(shown.deviates, Points(POSITIONS, 0.02, 2, points=3).deviates)
 
 
 def test_regions_are_coordinates_where_the_plane_is_not_turned():

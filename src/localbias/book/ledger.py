@@ -19,6 +19,7 @@ from jsonschema.exceptions import best_match
 from localbias.book.claims import CLAIMS as THEORY
 from localbias.book.verdicts import CONDITION, FAILS, HOLDS, NOT_MEASURED, NOT_REACHED
 from localbias.experiments import Results, catalogue
+from localbias.experiments.filters import cut
 from localbias.ldr import Summary
 from localbias.measure import OUTCOMES
 from localbias.statistics import share_over_seeds
@@ -32,7 +33,8 @@ VALIDATOR = Draft202012Validator(
 SEEDS = (0, 1, 2)  # those whose records are committed; runs of one's own do not change the ledger
 TIERS = ("laptop", "paper")  # in which a claim is measured
 TARGET_NAMES = {"noise": "the noise", "x0": "x̂0", "v": "v"}
-NETWORK_NAMES = {"mlp": "MLP", "unet": "UNet", "dit": "DiT"}
+NETWORK_NAMES = {"mlp": "MLP", "layernorm": "MLP with LayerNorm", "unet": "UNet", "dit": "DiT"}
+ENOUGH = 10  # bad samples of a seed, to judge a filter by
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,9 @@ def _findings(measure: dict[str, Any], kinds: Sequence[str], folder: Path) -> li
         records = catalogue.found(measure["experiment"], tier, SEEDS, folder=folder)
         if records:
             results = Results(records)
-            finding = _ratios(results, measure) if "ldr" in measure else _shares(results, measure)
+            kind_of = {"ldr": _ratios, "filter": _filtered}
+            read = next((kind_of[name] for name in kind_of if name in measure), _shares)
+            finding = read(results, measure)
             seeds = f"{len(records)} seed{'s' * (len(records) > 1)}"
             kind, training = results.network_kind, results.experiment.training
             ours = (
@@ -202,6 +206,31 @@ def _shares(results: Results, measure: dict[str, Any]) -> Finding:
         f"chance {chance:.1%}"
     )
     return Finding(says, low, high)
+
+
+def _filtered(results: Results, measure: dict[str, Any]) -> Finding:
+    """The share of samples in no mode that a filter removes (`experiments.filters.cut`).
+
+    It is read at the last step that leaves enough of them to judge it by.
+
+    Raises:
+        ValueError: where no measured step does.
+    """
+    keep = measure["filter"]["keep"]
+    for row in reversed(range(len(results.steps))):
+        cuts = [cut(results, row, keep, seed=seed) for seed in range(len(results.records))]
+        known = [one for one in cuts if one and one.bad >= ENOUGH]
+        if len(known) == len(cuts):
+            shares = [one.removed for one in known]
+            mean, low = float(np.mean([s[0] for s in shares])), min(s[1] for s in shares)
+            high = max(s[2] for s in shares)
+            kept = np.mean([one.kept[0] for one in known])
+            says = (
+                f"**{mean:.0%}** removed ({low:.0%} to {high:.0%}) with {kept:.0%} of the others "
+                f"kept, after {results.steps[row]:,} steps"
+            )
+            return Finding(says, low, high)
+    raise ValueError(f"fewer than {ENOUGH} bad samples of {results.name!r} at every step")
 
 
 def _first_below(steps: np.ndarray, shares: np.ndarray, level: float, name: str) -> Finding:

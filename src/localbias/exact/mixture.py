@@ -147,8 +147,8 @@ def _of_points(
     train: DenoiserLike
     if exemplars is not None:
         train = of_images(renderer.draw(strings, exemplars), schedule)
-    elif renderer.pool is not None:
-        number = torch.arange(renderer.pool.shape[1])
+    elif renderer.deviates is not None:
+        number = torch.arange(renderer.deviates.shape[1])
         rows = [renderer.draw(row.expand(len(number), -1), number) for row in strings]
         train = of_images(torch.cat(rows), schedule)
     else:

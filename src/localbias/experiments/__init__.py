@@ -10,7 +10,7 @@ from localbias.experiments.comparison import bit_for_bit, differences
 from localbias.experiments.configuration import TIERS, Experiment, Sampling, from_configuration
 from localbias.experiments.engine import find, fingerprint, load_network, run
 from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat
-from localbias.experiments.references import perfect_ratios, reference_counts
+from localbias.experiments.references import perfect_ratios, reference_counts, sampled_exactly
 from localbias.experiments.results import Results, products_of
 from localbias.experiments.setup import Setup
 
@@ -36,4 +36,5 @@ __all__ = [
     "products_of",
     "reference_counts",
     "run",
+    "sampled_exactly",
 ]

@@ -7,6 +7,8 @@ from localbias.diffusion import Schedule
 from localbias.experiments import engine
 from localbias.experiments.configuration import TIERS, Experiment
 from localbias.experiments.headline import (
+    UNETS,
+    Long,
     dyck_row,
     parity_blocks,
     parity_glyphs,
@@ -14,6 +16,7 @@ from localbias.experiments.headline import (
     quarter_dit,
     quarter_unet,
     short_words,
+    simple_shapes,
     some_characters,
 )
 from localbias.experiments.mixtures import (
@@ -209,7 +212,7 @@ HEADLINE: dict[str, Recipe] = {
 }
 
 # Chapter 5: the other paper's mixtures, and this book's experiments seen by its filter.
-MODES: dict[str, Mixed | Watched] = {
+MODES: dict[str, Mixed | Watched | Long] = {
     "modes-3": Mixed(THREE, paper_steps=20_000, paper_points=6667, keep=(1000, 8000)),
     "modes-3-gentle": Mixed(THREE, schedule=GENTLE, keep=(1000, 8000)),
     "modes-3-narrow": Mixed(THREE, PLAIN | dict(width=16)),
@@ -225,6 +228,7 @@ MODES: dict[str, Mixed | Watched] = {
     "grid-25-turned": Mixed(GRID | dict(turn=45.0), WAVES, GENTLE, 2e-3),
     "grid-25-shrunk": Mixed(SHRUNK, WAVES, GENTLE, 2e-3, paper_steps=100_000, paper_points=4000),
     "board-13": Mixed(GRID, WAVES, GENTLE, 2e-3, checkerboard=True),
+    "shapes-unet": simple_shapes(UNETS["pictures"], 8000, keep=(1000, 8000)),
     "parity-8-scalars-watched": Watched(
         SYNTHETIC["parity-8-scalars"],
         (100, 1000, 4000, 12_000),

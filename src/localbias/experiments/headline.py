@@ -13,7 +13,7 @@ from typing import Any
 from localbias.diffusion import Schedule
 from localbias.experiments.configuration import Experiment, Sampling
 from localbias.experiments.recipes import NETWORKS, SMOKE, SMOKE_ALSO
-from localbias.measure import Probing
+from localbias.measure import Probing, Watching
 from localbias.training import Training
 
 # Where networks are measured: steps that grow by about the square root of two.
@@ -97,6 +97,10 @@ class Long:
     @property
     def kind(self) -> str:
         return self.network["kind"]
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        return ("smoke", "laptop")
 
     def __call__(self, name: str, tier: str, seed: int) -> Experiment:
         measured = tuple(step for step in STEPS if self.first <= step <= self.steps)
@@ -230,6 +234,23 @@ def some_characters(count: int, steps: int, **options: Any) -> Long:
     renderer = dict(name="characters", count=count, size=32)
     data = dict(grammar=dict(name="characters", count=count), renderer=renderer, n_train=count)
     return Long(UNETS["pictures"], data, steps, "characters", dict(batch=16), **options)
+
+
+def simple_shapes(network: Mapping[str, Any], steps: int, **options: Any) -> Long:
+    """The other paper's triangle, square and pentagon in columns, anew at every exposure."""
+    renderer = dict(name="shapes", height=24, column=12, area=26.0)
+    data = dict(grammar=dict(name="columns"), renderer=renderer, n_train=7)
+    return Long(
+        network,
+        data,
+        steps,
+        None,
+        dict(batch=16),
+        samples=400,
+        first=125,
+        fields=dict(rendering="fresh", watching=Watching()),
+        **options,
+    )
 
 
 def _quarter(n_train: int, exemplars: int = 1) -> dict[str, Any]:

@@ -28,6 +28,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *(*catalogue.UNSAID, *catalogue.VARIANTS),
         *("quarter-token-dit-50", "quarter-token-dit-470", "parity-8-unet-blocks"),
     ),
+    5: tuple(catalogue.MODES),
     4: (
         *(name for name in catalogue.STRESS if name not in ("check-5-dit", "check-6-dit")),
         *("dyck-8-dit", "dyck-12-dit", "dyck-16-dit", "words-dit-30", "words-dit-999"),
@@ -38,6 +39,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
 }
 SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
+    | dict.fromkeys(catalogue.MODES, 1)
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
         "check-3-dit-long": 3,

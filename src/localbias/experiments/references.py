@@ -1,13 +1,15 @@
 """What the exact denoisers of an experiment's data draw, and how locally they work."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 
-from localbias.diffusion import TARGETS
+from localbias.diffusion import TARGETS, last
 from localbias.exact import RESOLUTION
+from localbias.experiments.configuration import Sampling
 from localbias.experiments.setup import Setup
 from localbias.ldr import local_dependency_ratio, mean_ratio
 
@@ -18,6 +20,22 @@ def reference_counts(setup: Setup) -> dict[str, np.ndarray]:
         name: setup.tally(setup.reader(setup.sample(denoiser))).counts
         for name, denoiser in setup.references.items()
     }
+
+
+def sampled_exactly(setup: Setup, ways: Sequence[Sampling], samples: int) -> list[np.ndarray]:
+    """What the exact rule draws by each way of sampling: the control of every share of bad samples.
+
+    Args:
+        setup: whose rule it is.
+        ways: how samples are drawn.
+        samples: that are drawn, whatever the ways say.
+
+    Returns:
+        Outcome counts int [4] of each way.
+    """
+    rule = setup.references["rule"]
+    drawn = (last(setup.reverse(rule, how=replace(how, samples=samples))) for how in ways)
+    return [setup.tally(setup.reader(signals)).counts for signals in drawn]
 
 
 def perfect_ratios(

@@ -5,6 +5,7 @@ and everything that the references and the chance levels need (support, marginal
 computed by enumeration. Here lives what follows from a law over strings alone.
 """
 
+from localbias.grammar.columns import Columns
 from localbias.grammar.information import information_by_number, mutual_information
 from localbias.grammar.law import UNREADABLE, Grammar
 from localbias.grammar.modes import Modes
@@ -24,6 +25,7 @@ GRAMMARS: Registry[Grammar] = Registry(
         "lexicon": Lexicon,
         "characters": Characters,
         "modes": Modes,
+        "columns": Columns,
     },
 )
 make = GRAMMARS.make
@@ -34,6 +36,7 @@ __all__ = [
     "UNREADABLE",
     "Characters",
     "Check",
+    "Columns",
     "Dyck",
     "Grammar",
     "Lexicon",

@@ -12,6 +12,7 @@ convex problem.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -70,7 +71,17 @@ def maximum_entropy(
         raise ValueError(f"symbols {strings.min()} to {strings.max()}; allowed: 0 to {symbols - 1}")
     if weights is None:
         weights = torch.full((len(strings),), 1 / len(strings), dtype=torch.float64)
-    candidates, features, means = _possible(strings.numpy(), symbols, order, weights.numpy())
+    given = strings.long().numpy(), weights.double().numpy()
+    return _maximum_entropy(*(part.tobytes() for part in given), length, symbols, order)
+
+
+@lru_cache(maxsize=64)  # of the same training set it is asked for a figure, a table and a probe
+def _maximum_entropy(
+    strings: bytes, weights: bytes, length: int, symbols: int, order: int
+) -> Moments:
+    """The law of `maximum_entropy`, of strings int64 [m, L] and weights float64 [m] as bytes."""
+    rows = np.frombuffer(strings, dtype=np.int64).reshape(-1, length)
+    candidates, features, means = _possible(rows, symbols, order, np.frombuffer(weights))
     kept = np.ones(len(candidates), dtype=bool)
     law, miss = _fit(features, means)
     if miss > TOLERANCE or law.min() < RARE / len(law):  # on the boundary, or perhaps so

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from localbias.reading.digits import DigitReader, shipped_network
 from localbias.reading.points import PointReader
+from localbias.reading.shapes import ShapeReader
 from localbias.reading.templates import NEAR, PictureReader, Templates
-from localbias.render import Cells, Digits, Pictures, Points, Renderer, Words
+from localbias.render import Cells, Digits, Pictures, Points, Renderer, Shapes, Words
 
 Reader = Callable[[Tensor], Tensor]  # signals [B, *shape] -> tokens int64 [B, L]
 
@@ -71,3 +72,8 @@ def _of_digits(renderer: Digits) -> Reader:
 @reader.register
 def _of_points(renderer: Points) -> Reader:
     return PointReader(renderer)
+
+
+@reader.register
+def _of_shapes(renderer: Shapes) -> Reader:
+    return ShapeReader(renderer)

@@ -12,6 +12,7 @@ from localbias.render.pictures import Characters, Lines, Pictures, line
 from localbias.render.pixels import from_pixels, to_pixels
 from localbias.render.points import Points
 from localbias.render.renderer import Renderer
+from localbias.render.shapes import Shapes
 
 RENDERERS: Registry[Renderer] = Registry(
     "renderer",
@@ -25,6 +26,7 @@ RENDERERS: Registry[Renderer] = Registry(
         "lines": Lines,
         "characters": Characters,
         "points": Points,
+        "shapes": Shapes,
     },
 )
 make = RENDERERS.make
@@ -42,6 +44,7 @@ __all__ = [
     "Points",
     "Renderer",
     "Scalars",
+    "Shapes",
     "Vectors",
     "Words",
     "fit",

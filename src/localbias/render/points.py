@@ -17,7 +17,7 @@ class Points(Renderer):
         positions: float32 [K], of the symbols along any coordinate.
         spread: standard deviation σ of each coordinate.
         rotation: float32 [L, L], by which points are turned about 0.
-        pool: float32 [K^L, E, L], the noise of the points that exist, in units of σ; None where
+        deviates: float32 [K^L, E, L], the noise of the points that exist, in units of σ; None where
             each exposure is a new point.
 
     Args:
@@ -54,13 +54,13 @@ class Points(Renderer):
             raise ValueError(f"turn={turn} with length={length}; allowed: 0, or two coordinates")
         self.length, self.symbols, self.shape = length, len(positions), (length,)
         self.positions, self.spread = torch.tensor(positions, dtype=torch.float32), spread
-        self.rotation, self.pool = torch.eye(length), None
+        self.rotation, self.deviates = torch.eye(length), None
         if turn:
             c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
             self.rotation = torch.tensor([[c, -s], [s, c]])
         if points:
             strings, generator = self.symbols**length, random_generator("points", points)
-            self.pool = torch.randn(strings, points, length, generator=generator)
+            self.deviates = torch.randn(strings, points, length, generator=generator)
 
     def means(self, tokens: Tensor) -> Tensor:
         """The middles of the modes of strings int64 [n, L]: [n, L]."""
@@ -68,9 +68,9 @@ class Points(Renderer):
 
     def exemplars(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Where in its mode each point lies: standard normal [n, L], or int64 [n] of the pool."""
-        if self.pool is None:
+        if self.deviates is None:
             return torch.randn(tokens.shape, generator=generator)
-        return torch.randint(self.pool.shape[1], (len(tokens),), generator=generator)
+        return torch.randint(self.deviates.shape[1], (len(tokens),), generator=generator)
 
     def draw(self, tokens: Tensor, exemplars: Tensor) -> Tensor:
         """Points [n, L] of strings [n, L]. ValueError for other symbols or other strings."""
@@ -83,9 +83,9 @@ class Points(Renderer):
                 f"symbols {tokens.min()} to {tokens.max()}; there are 0 to {self.symbols - 1}"
             )
         noise = exemplars
-        if self.pool is not None:
+        if self.deviates is not None:
             powers = self.symbols ** torch.arange(self.length - 1, -1, -1)
-            noise = self.pool[tokens @ powers, exemplars]
+            noise = self.deviates[tokens @ powers, exemplars]
         return (self.positions[tokens] + self.spread * noise) @ self.rotation.T
 
     def region(self, i: int) -> Tensor:
@@ -102,4 +102,4 @@ class Points(Renderer):
     def content(self) -> dict[str, Tensor]:
         spread = torch.tensor(self.spread)
         found = {"positions": self.positions, "spread": spread, "rotation": self.rotation}
-        return found if self.pool is None else found | {"pool": self.pool}
+        return found if self.deviates is None else found | {"pool": self.deviates}

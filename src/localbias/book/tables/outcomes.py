@@ -23,14 +23,15 @@ def rules(grammars: Iterable[Grammar], after: str = "") -> Markdown:
     rows = []
     for grammar in grammars:
         chance = grammar.independent_probability(grammar.support).sum().item()
-        bits = grammar.pairwise_information()[0, 1].item()
+        alone = grammar.length == 1
+        bits = "" if alone else f"{grammar.pairwise_information()[0, 1].item():.4f}"
         strings = len(grammar.alphabet) ** grammar.length
         rows.append(
             {
                 "rule": grammar,
                 "valid strings": f"{len(grammar.support):,} of {strings:,}",
                 "valid, if symbols are drawn independently": f"{chance:.1%}",
-                "bits that the first two symbols share": f"{bits:.4f}",
+                "bits that the first two symbols share": bits,
             }
         )
     return table(rows, after=after)

@@ -1,0 +1,351 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The other explanation: mode interpolation
+#
+# A second paper explains hallucination without a word about text. Aithal, Maini, Lipton and Kolter
+# (*Understanding Hallucinations in Diffusion Models through Mode Interpolation*, NeurIPS 2024)
+# train on Gaussian mixtures and find samples **between** the modes, where the data have none. A
+# perfect denoiser jumps from mode to mode; a network is smooth, and what it draws on the slope of
+# its jump is a mixture of two modes. Such samples give themselves away, the paper says: their
+# predicted $\hat{x}_0$ still moves in the last steps of sampling, and a filter by that variance
+# removes more than 95 % of them while it keeps 96 % of the others.
+#
+# Are the two papers about one thing? This chapter trains on the same mixtures, beside the exact
+# score as a control, and then asks each paper's probe about the other's hallucinations.
+
+# %% tags=["parameters"]
+tier = "laptop"  # "smoke" goes through everything in a minute, "paper" wants hours
+device = "auto"  # "cpu" or "cuda"
+seed = 0  # 0 shows the recorded seeds; any other number only that seed
+controls = 4000  # samples of the exact score, by each way of sampling
+
+# %% tags=["hide-input"]
+from functools import partial
+
+import matplotlib.pyplot as plt
+from tqdm import tqdm
+
+from localbias import figures, grammar
+from localbias.book import parameters
+from localbias.book.tables import modes as tables
+from localbias.book.tables import rules, settings
+from localbias.experiments import TIERS, catalogue, filters, sampled_exactly
+from localbias.experiments.modes import LINE, PLANE, curves, on_the_way, shares
+from localbias.experiments.recorded import Recorded
+from localbias.statistics import roc
+from localbias.training import use_threads
+
+parameters(
+    globals(),
+    tier=TIERS,
+    device=("auto", "cpu", "cuda"),
+    seed=range(2**31),
+    controls=range(10, 10**6),
+)
+use_threads()
+figures.use_style()
+
+recorded = Recorded(5, tier, seed, device)
+setup = partial(catalogue.setup, tier=tier, seed=seed)
+
+# %% [markdown]
+# ## A mode is a string
+#
+# The papers meet once one writes a mixture as text. In one dimension, a mode is a letter. A grid of
+# 5 × 5 modes in the plane is the 25 strings of two symbols out of five letters: the first says how
+# far to the right, the second how far up. A point is *read* by the nearest position along each
+# coordinate; where none is within five standard deviations the symbol is unreadable, and the sample
+# lies **in no mode**. (A cut at three would call one in a hundred points of the data bad.) The
+# other mistake, a mode that the data lack, needs a grid with holes; it comes further below.
+
+# %% tags=["hide-input"]
+rules([grammar.Modes(3), grammar.Modes(5, 2), grammar.Modes(5, 2, checkerboard=True)])
+
+# %% [markdown]
+# ## The jump, and what a network makes of it
+#
+# The exact $\hat{x}_0 = \mathbb{E}[x_0 \mid x_t]$ of a mixture is known in closed form. In much
+# noise it is a gentle slope, in little noise a staircase, which jumps half way between two modes.
+# Noise and score are the same thing up to scale, so this is the paper's picture, too. Three modes
+# at 1, 2 and 3, with σ = .05, and a network of three layers of 64 units, early and late:
+
+# %% tags=["hide-input"]
+#| label: modes-denoisers
+#| fig-cap: >-
+#|   Predicted x̂0 over the noised point at three noise levels: exact, and of the network of the
+#|   first seed at two steps of training. Grey lines are the modes.
+#| fig-alt: >-
+#|   Three staircases: the exact one jumps between modes, the network's is smooth, more so early in
+#|   training
+three = recorded("modes-3-gentle")
+levels = (0.8, 0.95, 0.99)
+positions = three.setup.renderer.positions.tolist()
+figures.denoisers({f"√ᾱ = {level:g}": curves(three, level) for level in levels}, positions)
+plt.show()
+
+# %% [markdown]
+# Move the slider from noise to data: left the same curves, right where 2,000 points are on their
+# way, drawn by each.
+
+# %% tags=["hide-input"]
+#| label: modes-slider
+ways = on_the_way(three)
+frames = {}
+for level in tqdm((0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999), desc="levels"):
+    x, by_name = curves(three, level)
+    frames[f"√ᾱ = {level:g}"] = figures.modes_frame(x, by_name, ways(level), positions)
+figures.slider(
+    frames,
+    "noise level, from noise to data",
+    alt="Exact and learned predictions over the noised point, and where samples are on their way",
+)
+
+# %% [markdown]
+# ## How many samples lie in no mode?
+#
+# It depends on how long one trains, and on everything else.
+
+# %% tags=["hide-input"]
+#| label: modes-shares
+#| fig-cap: >-
+#|   Share of 2,000 samples a seed that lie in no mode, along training, for three modes (four in one
+#|   curve) in one dimension. Sampled by all 1,000 steps, as in the paper. Bands are the range of
+#|   the seeds, or the 95 % interval of a single one.
+#| fig-alt: >-
+#|   Shares of samples between modes fall with training in every panel; narrower networks and the
+#|   steeper schedule keep more of them
+panels = {
+    title: {label: shares(recorded(name)) for label, name in by.items()}
+    for title, by in LINE.items()
+}
+figures.shares_along(panels)
+plt.show()
+
+# %% tags=["hide-input"]
+#| label: grid-shares
+#| fig-cap: >-
+#|   The same for 25 modes in the plane. Waves: the network also gets sines and cosines of the
+#|   coordinates.
+#| fig-alt: >-
+#|   Shares of samples in no mode along training for four networks on the grid, and for the grid
+#|   turned and shrunk
+panels = {
+    title: {label: shares(recorded(name)) for label, name in by.items()}
+    for title, by in PLANE.items()
+}
+figures.shares_along(panels)
+plt.show()
+
+# %% tags=["hide-input"]
+#| label: grid-clouds
+#| fig-cap: >-
+#|   Generated points of the first seed, early and at the end.
+#| fig-alt: >-
+#|   Clouds of points in the plane: early most lie between the modes, at the end nearly all in them
+early = {"waves": "grid-25-gentle", "plain": "grid-25-plain"}
+clouds = {}
+for title, name in early.items():
+    found = recorded(name)
+    for row in (len(found.steps) // 3, -1):
+        points = found.records[0].arrays["samples"][row], found.outcomes()[row]
+        clouds[f"{title}, step {found.steps[row]:,}"] = points
+figures.clouds(clouds)
+plt.show()
+
+# %% [markdown]
+# ### The control: what the exact score does
+#
+# A sampler makes mistakes of its own. The table draws with the same samplers from the network and
+# from the exact score, which has no smooth slope to slip on.
+
+# %% tags=["hide-input"]
+controlled = {
+    "3 modes, β .001 to .2": recorded("modes-3"),
+    "3 modes, β .0001 to .02": recorded("modes-3-gentle"),
+    "grid, β .001 to .2": recorded("grid-25"),
+    "grid, β .0001 to .02": recorded("grid-25-gentle"),
+}
+ways = {title: list(one.sampled_also)[:3] for title, one in controlled.items()}
+exactly = {
+    title: sampled_exactly(one.setup, ways[title], controls)
+    for title, one in tqdm(controlled.items(), desc="exact scores", unit="mixture")
+}
+tables.controls(controlled, exactly, ways)
+
+# %% [markdown]
+# CONTROL_TEXT
+
+# %% tags=["hide-input"]
+tables.widths(controlled)
+
+# %% [markdown]
+# WIDTH_TEXT
+#
+# ### Which modes are mixed?
+
+# %% tags=["hide-input"]
+grids = {label: recorded(name) for label, name in PLANE["the grid"].items()}
+tables.whereabouts({"3 modes": recorded("modes-3"), "4 modes": recorded("modes-4"), **grids})
+
+# %% [markdown]
+# WHERE_TEXT
+#
+# ## A grid with holes: two ways to be wrong
+#
+# Take the squares of one colour of the 5 × 5 board as modes, and leave out the others. Now a
+# network can be wrong as the one paper says, between modes, and as the other says: both symbols
+# perfect, and a string that no rule allows.
+
+# %% tags=["hide-input"]
+#| label: board-clouds
+#| fig-cap: >-
+#|   A network on 13 of 25 modes, at four steps of training, first seed.
+#| fig-alt: >-
+#|   Points in the plane at four steps: first anywhere, then in modes, some in squares of the
+#|   wrong colour
+board = recorded("board-13")
+rows = sorted({board.row(share) for share in (0, 0.34, 0.67, 1)})
+figures.clouds(
+    {
+        f"step {board.steps[row]:,}": (
+            board.records[0].arrays["samples"][row],
+            board.outcomes()[row],
+        )
+        for row in rows
+    }
+)
+plt.show()
+
+# %% tags=["hide-input"]
+#| label: board-outcomes
+#| fig-cap: >-
+#|   The same along training: invalid is in no mode, a hallucination a mode that the data lack.
+#| fig-alt: >-
+#|   Shares of samples in no mode, in a missing mode and in a mode of the data along training
+figure, axis = plt.subplots(figsize=(6.4, 3.4))
+figures.outcome_curves(axis, **board.curves)
+axis.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# BOARD_TEXT
+#
+# ## Their filter
+#
+# The filter takes the variance of $\hat{x}_0$ over the last steps of sampling. Which steps are the
+# best ones? The windows below are given by noise level, so that schedules can be compared, and the
+# last ten steps are the paper's.
+
+# %% tags=["hide-input"]
+#| label: filter-windows
+#| fig-cap: >-
+#|   How well the variance of x̂0 in a window tells samples in no mode from the others: ½ is
+#|   guessing, below ½ it points the wrong way. Bands are the range of the seeds.
+#| fig-alt: >-
+#|   Area under the ROC curve against the window for two mixtures and two schedules, at two steps
+#|   of training
+panels = {}
+for title, results in controlled.items():
+    by_window = filters.variances(results)
+    found = {name: filters.areas(results, v, "unreadable") for name, v in by_window.items()}
+    panels[title] = tables.by_moment(results, found)
+figures.areas_by_window(panels)
+plt.show()
+
+# %% [markdown]
+# WINDOW_TEXT
+#
+# What is it worth? Window and threshold are chosen on one half of the samples, so that 96 % of the
+# good ones there stay, and judged on the other half.
+
+# %% tags=["hide-input"]
+moments = {title: range(2, len(one.steps)) for title, one in controlled.items()}
+moments = moments if tier != "smoke" else {title: [-1] for title in controlled}
+tables.cuts(controlled, moments)
+
+# %% [markdown]
+# The same with the paper's window, the last ten steps, for every schedule:
+
+# %% tags=["hide-input"]
+last = {title: [-1] for title in controlled}
+tables.cuts(controlled, last, [f"last {filters.watching(three).last} steps"])
+
+# %% tags=["hide-input"]
+#| label: filter-rates
+#| fig-cap: >-
+#|   ROC (top) and precision–recall (bottom) of the best window, at the end of training, first
+#|   seed. Thin line: 4 % of the good samples removed.
+#| fig-alt: >-
+#|   ROC and precision recall curves of the filter for four mixtures
+best = {title: filters.cut(results) for title, results in controlled.items()}
+panels = {}
+for title, results in controlled.items():
+    if best[title]:
+        scores = filters.variances(results)[best[title].window][0, -1]
+        panels[title] = {best[title].window: roc(scores, filters.outcomes(results)[0, -1] == 0)}
+if panels:
+    figures.rates(panels, keep=0.96)
+plt.show()
+
+# %% [markdown]
+# FILTER_TEXT
+#
+# ## Both probes on both problems
+#
+# Now the cross. Parity of eight on scalars, and Quarter-MNIST by a DiT with a token a digit, are
+# drawn again, and the way to each sample is watched: the variance of $\hat{x}_0$ in the last steps
+# and in its best window, the local dependency ratio of the first symbol, and the size of its
+# Jacobian. Each is asked three questions: which samples cannot be read, which of the readable ones
+# break the rule, and which of the valid ones were never seen.
+
+# %% tags=["hide-input"]
+#| label: both-probes
+#| fig-cap: >-
+#|   Area under the ROC curve of each probe, a question a row. Points are means over the seeds, bars
+#|   their range, or the 95 % interval of a single seed.
+#| fig-alt: >-
+#|   Dot plot: variance finds unreadable samples, and is near one half for hallucinations of text
+subjects = {
+    "3 modes": recorded("modes-3-gentle"),
+    "grid": recorded("grid-25-gentle"),
+    "board": board,
+    "parity, scalars": recorded("parity-8-scalars-watched"),
+    "digits, DiT": recorded("quarter-token-dit-50-watched"),
+}
+questions = tables.questions(subjects)
+figures.probes(questions)
+plt.show()
+
+# %% tags=["hide-input"]
+tables.probes(questions)
+
+# %% [markdown]
+# CROSS_TEXT
+#
+# ## The paper says, we find
+#
+# ```{ledger} mode-interpolation mode-interpolation-filter mode-interpolation-shapes
+# ```
+#
+# ```{ledger} mode-interpolation-recursion mode-interpolation-hands
+# ```
+#
+# ## What to take along
+#
+# TAKE_ALONG
+#
+# ## The settings
+
+# %% tags=["hide-input"]
+settings(recorded(name) for name in recorded.names)

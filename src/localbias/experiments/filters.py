@@ -1,0 +1,187 @@
+"""What the way to a sample tells of it: scores, ROC, and cuts that are chosen on other samples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from localbias.experiments.results import Results
+from localbias.measure import Watching
+from localbias.render import Points
+from localbias.statistics import Auc, auc, removed
+
+# What is told from what, by outcome (`measure.OUTCOMES`): the first should score higher.
+GROUPS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "unreadable": ((0,), (1, 2, 3)),
+    "hallucination": ((1,), (2, 3)),
+    "never seen": ((3,), (2,)),
+}
+
+
+def watching(results: Results) -> Watching:
+    """What was kept of the way. ValueError where nothing was."""
+    if results.experiment.watching is None:
+        raise ValueError(f"experiment {results.name!r} was not watched")
+    return results.experiment.watching
+
+
+def outcomes(results: Results) -> np.ndarray:
+    """Which outcome each sample is: int [S, M, n]."""
+    return np.stack([results.outcomes(seed) for seed in range(len(results.records))])
+
+
+def variances(results: Results) -> dict[str, np.ndarray]:
+    """Window -> variance of x̂0 on the way, [S, M, n]; windows without a variance are left out.
+
+    The first window is the last visited steps, the others are named by their edges.
+    """
+    how = watching(results)
+    names = [f"last {how.last} steps"]
+    names += [f"{low:g} to {high:g}" for low, high in zip(how.edges, how.edges[1:])]
+    stacked = np.stack([record.arrays["trajectory"] for record in results.records])
+    found = {name: stacked[:, :, place] for place, name in enumerate(names)}
+    return {name: values for name, values in found.items() if np.isfinite(values).all()}
+
+
+def jacobians(results: Results) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+    """Level -> local dependency ratio and ‖J_R‖² on the way to each sample, [S, M, n] each.
+
+    Where the Jacobian is zero there is no ratio; 1 stands in its place.
+    """
+    levels = watching(results).levels
+    if not levels:
+        return {}
+    stacked = np.stack([record.arrays["watched_ldr"] for record in results.records])
+    found = {}
+    for place, level in enumerate(levels):
+        _, inside, total = np.moveaxis(stacked[:, :, place], -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(total > 0, inside / total, 1.0)
+        found[level] = ratio, total
+    return found
+
+
+def areas(results: Results, scores: np.ndarray, group: str) -> list[list[Auc | None]]:
+    """How well a score tells two groups of samples apart, at each measured step, seed by seed.
+
+    Args:
+        results: the records.
+        scores: [S, M, n].
+        group: one of GROUPS.
+
+    Returns:
+        [M][S]; None where a group has fewer than two samples.
+    """
+    first, second = GROUPS[group]
+    found: list[list[Auc | None]] = []
+    for row in range(len(results.steps)):
+        by_seed = []
+        for seed, kinds in enumerate(outcomes(results)[:, row]):
+            among = np.isin(kinds, (*first, *second))
+            by_seed.append(auc(scores[seed, row, among], np.isin(kinds[among], first)))
+        found.append(by_seed)
+    return found
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A filter, chosen on one half of the samples and judged on the other.
+
+    Attributes:
+        window: whose variance it cuts.
+        threshold: above which samples go.
+        removed: share of the bad ones that it removes, with the ends of its interval.
+        kept: share of the good ones that it keeps, likewise.
+        area: of the other half.
+        bad: how many there were to be removed.
+    """
+
+    window: str
+    threshold: float
+    removed: tuple[float, float, float]
+    kept: tuple[float, float, float]
+    area: Auc | None
+    bad: int
+
+
+def cut(
+    results: Results,
+    row: int = -1,
+    keep: float = 0.96,
+    group: str = "unreadable",
+    windows: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Cut | None:
+    """The filter by the variance of x̂0 that keeps a share of the good samples.
+
+    The window and the threshold are chosen on every other sample: the window with the largest area
+    under the ROC curve, the threshold at that share of the good ones. The rest decides what it is
+    worth.
+
+    Args:
+        results: the records.
+        row: of the measured steps.
+        keep: share of the good samples.
+        group: one of GROUPS; its first is bad.
+        windows: names among those of `variances`; None: all.
+        seed: by its place.
+
+    Returns:
+        None where a half has fewer than two of either.
+    """
+    first, second = GROUPS[group]
+    kinds = outcomes(results)[seed, row]
+    among = np.flatnonzero(np.isin(kinds, (*first, *second)))
+    bad = np.isin(kinds[among], first)
+    by_window = {
+        name: values[seed, row, among]
+        for name, values in variances(results).items()
+        if windows is None or name in windows
+    }
+    halves = np.arange(len(among)) % 2 == 0
+    areas_there = {name: auc(values[halves], bad[halves]) for name, values in by_window.items()}
+    known = {name: area.value for name, area in areas_there.items() if area}
+    judged = {name: auc(values[~halves], bad[~halves]) for name, values in by_window.items()}
+    if not known or not any(judged.values()):
+        return None
+    window = max(known, key=lambda name: known[name])
+    values = by_window[window]
+    threshold = float(np.quantile(values[halves & ~bad], keep))
+    gone, kept = removed(values[~halves], bad[~halves], threshold)
+    return Cut(window, threshold, gone, kept, judged[window], int(bad[~halves].sum()))
+
+
+def points_of(results: Results) -> Points:
+    """What shows an experiment's points. ValueError where its signals are no points."""
+    shown = results.setup.renderer
+    if not isinstance(shown, Points):
+        raise ValueError(f"experiment {results.name!r} shows no points")
+    return shown
+
+
+def places(results: Results, seed: int = 0) -> Mapping[str, np.ndarray]:
+    """Where the samples of mixtures lie that are in no mode, along training.
+
+    Args:
+        results: of points.
+        seed: by its place.
+
+    Returns:
+        Counts [M] by place: "between neighbours", where all but one coordinate are a mode's and
+        that one lies between two positions; "between more", where several do; "outside", where one
+        lies beyond the outermost position.
+
+    Raises:
+        ValueError: for signals that are no points.
+    """
+    shown = points_of(results)
+    x = results.records[seed].arrays["samples"] @ shown.rotation.numpy()
+    positions = shown.positions.numpy()
+    unread = results.tokens(seed).numpy() < 0
+    beyond = (unread & ((x < positions.min()) | (x > positions.max()))).any(-1)
+    lost = unread.sum(-1)
+    return {
+        "between neighbours": ((lost == 1) & ~beyond).sum(1),
+        "between more": ((lost > 1) & ~beyond).sum(1),
+        "outside": beyond.sum(1),
+    }
