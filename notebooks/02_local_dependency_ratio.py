@@ -401,7 +401,11 @@ tables.beside_paper(
 )
 
 # %% [markdown]
-# FIVE_LEVELS_TEXT
+# Of $\hat{x}_0$ the levels part: inside the band the ratio falls as the network leaves
+# hallucination, far from it it hardly moves. Of the noise it stays at 1 at every level, while the
+# same network goes from chance to its training set. A good prediction of the noise is nearly
+# $x_t/\sqrt{1-\bar\alpha}$, whose Jacobian is the identity, and beside that what one digit tells of
+# another does not count. So a fall such as the paper's can be seen here in the upper row alone.
 #
 # ## Over noise levels
 #

@@ -33,7 +33,7 @@ def test_shapes_stand_in_their_columns_with_a_rim(shown):
         size = shown.masks[column].sum().item()
         assert torch.equal(there, size * (tokens[:, column] == 1).float())
         assert abs(size - 26) <= 3
-    assert len(ink.flatten(1).unique(dim=0)) > 250  # they stand in different places
+    assert len(ink.flatten(1).unique(dim=0)) > 200  # they stand in different places
 
 
 def test_the_same_exemplars_are_the_same_picture(shown):

@@ -1,6 +1,7 @@
 """The experiments of the book, by name, each in its tiers. `recipes` says how they are made."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from localbias.diffusion import Schedule
@@ -43,6 +44,7 @@ from localbias.experiments.recipes import (
     quarter,
     words,
 )
+from localbias.experiments.recursion import Chain
 from localbias.experiments.setup import Setup
 from localbias.measure import Watching
 
@@ -270,6 +272,27 @@ def make(name: str, tier: str = "laptop", seed: int = 0, **changes: Any) -> Expe
             f"experiment {name!r} has no tier {tier!r}; it has: {', '.join(tiers(name))}"
         )
     return EXPERIMENTS[name](name, tier, seed).replace(**changes)
+
+
+CHAINED = 5  # chains of each treatment that the book shows
+
+
+def chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
+    """A chain of the grid's mixture, by networks that are trained so briefly that some samples err.
+
+    Args:
+        treatment: one of `recursion.TREATMENTS`.
+        tier: "smoke" or "laptop"; "paper" for the other paper's network, steps and points.
+        seed: of the chain.
+    """
+    one = make("grid-25" if tier == "paper" else "grid-25-gentle", tier, seed)
+    one = one.replace(keep=(), also=(), watching=None)
+    if tier == "paper":
+        return Chain(one, treatment, 5, 100_000)
+    if tier == "smoke":
+        return Chain(one, treatment, 2, 200)
+    training = replace(one.training, steps=2000)
+    return Chain(one.replace(training=training, measure_at=(2000,)), treatment)
 
 
 def tiers(name: str) -> tuple[str, ...]:

@@ -100,17 +100,21 @@ class Watch:
             - watched_ldr float32 [C, n, 3]: moments of the Jacobian (`ldr.Products`) at the visited
               step nearest to each level; only where there are levels
         """
-        few = torch.full_like(self._last[0][:, 0], torch.nan)
-        rows = [torch.stack(tuple(self._last)).var(0, correction=0).mean(1)]
-        for window in range(len(self.watching.edges) - 1):
-            enough = self._counts.get(window, 0) > 1
-            rows.append(self._sums[window][1].mean(1) / self._counts[window] if enough else few)
-        found = {"trajectory": torch.stack(rows).float().cpu()}
+        found = {"trajectory": self.variances()}
         if self.watching.levels:
             generator = random_generator("probe", "watched", self.seed)
             moments = [self._moments(denoiser, one, generator) for one in self._at if one]
             found["watched_ldr"] = torch.stack(moments)
         return found
+
+    def variances(self) -> Tensor:
+        """The first of these arrays."""
+        few = torch.full_like(self._last[0][:, 0], torch.nan)
+        rows = [torch.stack(tuple(self._last)).var(0, correction=0).mean(1)]
+        for window in range(len(self.watching.edges) - 1):
+            enough = self._counts.get(window, 0) > 1
+            rows.append(self._sums[window][1].mean(1) / self._counts[window] if enough else few)
+        return torch.stack(rows).float().cpu()
 
     def _add(self, window: int, x0: Tensor) -> None:
         """Welford's update of the mean and the sum of squares of a window."""

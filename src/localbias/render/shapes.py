@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -113,4 +114,4 @@ def _mask(kind: str, area: float) -> Tensor:
     picture = Image.new("L", (side * scale, side * scale))
     ImageDraw.Draw(picture).polygon(points, fill=255)
     reduced = picture.resize((side, side), Image.Resampling.BOX)
-    return torch.tensor(list(reduced.getdata()), dtype=torch.uint8).reshape(side, side) > 127
+    return torch.from_numpy(np.array(reduced)) > 127

@@ -5,6 +5,7 @@ import pytest
 
 from localbias.book.tables import modes as tables
 from localbias.experiments import Results, Sampling, catalogue, engine, filters
+from localbias.render import Shapes
 from localbias.statistics import Auc
 
 
@@ -89,3 +90,11 @@ def test_areas_are_ranges_of_seeds_or_an_interval():
     one, other = Auc(0.8, 0.7, 0.9, 5, 5), Auc(0.6, 0.5, 0.7, 5, 5)
     assert tables.areas([one, None, other]) == "0.70 (0.60 to 0.80)"
     assert tables.areas([one]) == "0.80 (0.70 to 0.90)" and tables.areas([None]) == "too few"
+
+
+def test_the_detector_is_right_where_who_counts_pixels_is_not(rows):
+    found = {row["picture"]: row for row in rows(tables.detector(Shapes(24, 12, 26.0), 60, 0))}
+    right, passes = "detector reads all three columns right", "passes a count of white pixels"
+    assert all(row[right].startswith("100.0%") for row in found.values())
+    assert found["as in the data"][passes] == found["another column's shape"][passes] == "100%"
+    assert found["nothing at all"][passes] == found["two of a kind in a column"][passes] == "0%"

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from IPython.display import Markdown
 
 from localbias.book.tables.markdown import interval, table
 from localbias.book.tables.outcomes import sampler
 from localbias.experiments import Results, Sampling, filters
 from localbias.experiments.filters import Cut, cut, places
+from localbias.grammar.columns import MORE, NONE, OTHER, Columns
+from localbias.reading.shapes import ShapeReader, by_pixels
+from localbias.render import Shapes
 from localbias.statistics import Auc, share_over_seeds, wilson
 
 
@@ -108,6 +112,41 @@ def cuts(
                     **_cut_cells([one for one in found if one]),
                 }
             )
+    return table(rows)
+
+
+def detector(renderer: Shapes, count: int, seed: int) -> Markdown:
+    """How often the detector of simple shapes is right, and who counts pixels is content.
+
+    Args:
+        renderer: draws the shapes.
+        count: pictures of each kind.
+        seed: of their places.
+    """
+    every = torch.cartesian_prod(*[torch.arange(renderer.symbols)] * renderer.length)
+    most = every.max(1).values
+    kinds = {
+        "as in the data": every[Columns().is_valid(every)],
+        "nothing at all": every[most == NONE],
+        "two of a kind in a column": every[(every == MORE).any(1) & (every != OTHER).all(1)],
+        "another column's shape": every[(every == OTHER).any(1) & (every != MORE).all(1)],
+    }
+    read, generator, rows = ShapeReader(renderer), torch.Generator().manual_seed(seed), []
+    for kind, strings in kinds.items():
+        tokens = strings[torch.randint(len(strings), (count,), generator=generator)]
+        pictures = renderer(tokens, generator)
+        right = int((read(pictures) == tokens).all(1).sum())
+        content = int(by_pixels(pictures, renderer).sum())
+        low, high = wilson(right, count)
+        rows.append(
+            {
+                "picture": kind,
+                "detector reads all three columns right": interval(
+                    right / count, float(low), float(high), ".1%"
+                ),
+                "passes a count of white pixels": f"{content / count:.0%}",
+            }
+        )
     return table(rows)
 
 
