@@ -679,8 +679,11 @@ beside_paper(
 # %% [markdown]
 # On the short words all of the paper's figure is there, by its own kind of network and at its own
 # noise level: fuzzy for the first part, misspelt for the next, the training set at the end, and the
-# ratio falls from its highest value as the training words come. Nothing is spelt right that was not
-# shown. The heat grows from the letter's own cell over the whole word.
+# ratio falls from its highest value as the training words come. Words of the list that were not
+# shown are a few in a hundred at most. The heat grows from the letter's own cell over the whole
+# word. On characters the ratio falls likewise, but next to no hallucination is counted on the way:
+# what stands there before the characters are right is not put together from whole quarters. The DiT
+# further below shows of what.
 #
 # ### In a proportional font
 #

@@ -6,8 +6,9 @@ from dataclasses import replace
 import jupytext
 import pytest
 
+from localbias import store
 from localbias.book import chapters
-from localbias.experiments import catalogue, engine, recorded
+from localbias.experiments import catalogue, engine, recorded, recursion
 from localbias.experiments.recorded import CHAPTERS, SEEDS, Recorded, expected_seconds
 
 SOURCES = {int(source.name[:2]): source for source in chapters.sources() if source.name[0] == "0"}
@@ -24,6 +25,20 @@ def test_the_book_has_all_its_records(capsys):
     for chapter in CHAPTERS:
         assert Recorded(chapter).missing == []
     assert capsys.readouterr().out == ""
+
+
+def test_the_book_has_all_its_chains():
+    for treatment in recursion.TREATMENTS:
+        for seed in range(catalogue.CHAINED):
+            stem = catalogue.chain(treatment, "laptop", seed).stem
+            assert store.find(stem, recursion._stem_of, recursion.CHAINS), stem
+
+
+def test_chains_are_stacked_by_treatment(elsewhere):
+    found = recorded.chains("smoke", device="cpu")
+    assert list(found) == list(recursion.TREATMENTS)
+    assert found["filter"]["bad"].shape == (1, 3) and found["none"]["width"].shape == (1, 3)
+    assert len(list((elsewhere / "chains").glob("*.json"))) == 4
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

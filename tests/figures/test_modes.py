@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from localbias import figures
-from localbias.statistics import Auc, roc, wilson
+from localbias.statistics import Auc, mean_interval, roc, wilson
 
 RNG = np.random.default_rng(0)
 
@@ -82,3 +82,12 @@ def test_probes_are_means_over_the_seeds():
     bars = [line.get_xdata() for line in axis.lines if len(line.get_xdata()) == 2]
     assert [list(bar) for bar in bars[:2]] == [[0.6, 0.8], [0.7, 0.9]]
     assert [text.get_text() for text in axis.get_yticklabels()] == ["q"]
+
+
+def test_chains_are_means_with_intervals_of_the_mean():
+    values = np.array([[0.0, 0.1], [0.0, 0.3]])
+    figure = figures.chains({"bad": {"none": values}, "width": {"none": values}}, {"bad"})
+    np.testing.assert_allclose(labelled(figure.axes[0])["none"].get_ydata(), [0, 0.2])
+    heights = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(mean_interval(values[:, 1])[2])
+    assert figure.axes[0].yaxis.get_major_formatter()(0.5) == "50%"

@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from localbias.experiments import catalogue, engine
 from localbias.experiments.configuration import Experiment
+from localbias.experiments.recursion import TREATMENTS
+from localbias.experiments.recursion import run as run_chain
 from localbias.experiments.results import Results
 from localbias.store import Record, all_records, cost
 from localbias.training import auto_device
@@ -28,7 +32,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *(*catalogue.UNSAID, *catalogue.VARIANTS),
         *("quarter-token-dit-50", "quarter-token-dit-470", "parity-8-unet-blocks"),
     ),
-    5: tuple(catalogue.MODES),
+    5: tuple(name for name in catalogue.MODES if name != "shapes-unet"),  # without a record yet
     4: (
         *(name for name in catalogue.STRESS if name not in ("check-5-dit", "check-6-dit")),
         *("dyck-8-dit", "dyck-12-dit", "dyck-16-dit", "words-dit-30", "words-dit-999"),
@@ -97,6 +101,31 @@ class Recorded:
             for seed in self.seeds(name)
         ]
         return [one for one in asked if not engine.find(one)]
+
+
+def chains(tier: str = "laptop", seed: int = 0, device: str = "auto") -> dict[str, dict[str, Any]]:
+    """What chains of each treatment measured, run where there is no record.
+
+    Args:
+        tier: "smoke", "laptop" or "paper".
+        seed: 0 for all the chains of the book (in the smoke tier for one); any other for that one.
+        device: "auto", "cpu" or "cuda".
+
+    Returns:
+        Treatment -> name of the array -> [S, 1 + G].
+    """
+    count = 1 if tier == "smoke" else catalogue.CHAINED
+    seeds = range(count) if seed == 0 else (seed,)
+    folder = engine.records_of(tier) / "chains"
+    found = {}
+    for treatment in TREATMENTS:
+        chosen = [catalogue.chain(treatment, tier, one) for one in seeds]
+        records = [run_chain(one, device, folder) for one in chosen]
+        names = ("bad", "kept", "width")
+        found[treatment] = {
+            name: np.stack([record.arrays[name] for record in records]) for name in names
+        }
+    return found
 
 
 def expected_seconds(experiments: Sequence[Experiment]) -> list[float | None]:

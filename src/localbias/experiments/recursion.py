@@ -221,9 +221,9 @@ def _row(setup: Setup, drawn: Tensor, kept: Tensor) -> dict[str, np.ndarray]:
     powers = shown.symbols ** torch.arange(shown.length - 1, -1, -1)
     modes = (tokens[inside] @ powers).bincount(minlength=shown.symbols**shown.length)
     return {
-        "bad": np.array((~inside).double().mean()),
-        "kept": np.array((left < 0).any(1).double().mean()),
-        "width": np.array(away.double().square().mean().sqrt() / shown.spread),
+        "bad": np.array((~inside).double().mean().item()),
+        "kept": np.array((left < 0).any(1).double().mean().item()),
+        "width": np.array(away.double().square().mean().sqrt().item() / shown.spread),
         "modes": modes.numpy(),
         "points": kept[:SHOWN].numpy(),
     }

@@ -19,6 +19,7 @@ from localbias.figures.locality import (
 )
 from localbias.figures.modes import (
     areas_by_window,
+    chains,
     clouds,
     denoisers,
     modes_frame,
@@ -62,6 +63,7 @@ __all__ = [
     "by_outcome",
     "calibration",
     "captioned",
+    "chains",
     "clouds",
     "denoisers",
     "discs",

@@ -1,6 +1,6 @@
 """The plots of chapter 5: mixtures, their scores, and what tells bad samples from good ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ from localbias.figures.style import (
     percent,
     step_axis,
 )
-from localbias.statistics import Auc, wilson
+from localbias.statistics import Auc, mean_interval, wilson
 
 SYMBOLS = tuple("os^Dvp*")
 # Of the exact score, and of networks: early and late.
@@ -246,7 +246,7 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Figure:
             seeds, or for a single seed its 95 % interval.
     """
     names = list(dict.fromkeys(name for by in rows.values() for name in by))
-    figure, axis = plt.subplots(figsize=(9.2, 0.42 * len(rows) + 1.6))
+    figure, axis = plt.subplots(figsize=(9.2, 0.62 * len(rows) + 1.6))
     for k, name in enumerate(names):
         colour, marker = CYCLE[k % len(CYCLE)], SYMBOLS[k % len(SYMBOLS)]
         for row, by in enumerate(rows.values()):
@@ -257,7 +257,7 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Figure:
             low, high = min(values), max(values)
             if len(found) == 1:
                 low, high = found[0].low, found[0].high
-            y = row + 0.16 * (k - (len(names) - 1) / 2)
+            y = row + 0.8 / len(names) * (k - (len(names) - 1) / 2)
             axis.plot([low, high], [y, y], color=colour, linewidth=2.4, alpha=0.5)
             axis.plot(np.mean(values), y, marker, color=colour, label=name)
     axis.axvline(0.5, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
@@ -266,5 +266,31 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Figure:
     axis.set(xlim=(-0.02, 1.02), xlabel="area under the ROC curve (½: tells nothing)")
     handles, labels = axis.get_legend_handles_labels()
     once = dict(zip(labels, handles))
-    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=len(once))
+    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=min(3, len(once)))
+    return figure
+
+
+def chains(panels: Mapping[str, Mapping[str, np.ndarray]], shares: Collection[str]) -> Figure:
+    """What becomes of generations, by treatment.
+
+    Args:
+        panels: title of the quantity -> treatment -> values [S, 1 + G] of the chains. Lines are
+            means, bands 95 % intervals of the mean over the chains.
+        shares: titles of quantities that are shown in percent.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.4), squeeze=False)
+    for axis, (title, curves) in zip(axes[0], panels.items()):
+        for (name, values), colour, marker in zip(curves.items(), CYCLE, SYMBOLS):
+            generations = np.arange(values.shape[1])
+            found = np.array([mean_interval(column) for column in values.T])
+            axis.plot(generations, found[:, 0], color=colour, marker=marker, label=name)
+            if len(values) > 1:
+                axis.fill_between(
+                    generations, found[:, 1], found[:, 2], color=colour, alpha=0.15, linewidth=0
+                )
+        axis.set(title=title, xlabel="generation (0: the data)", xticks=generations, ylim=(0, None))
+        if title in shares:
+            percent(axis.yaxis)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

@@ -98,3 +98,10 @@ def test_the_detector_is_right_where_who_counts_pixels_is_not(rows):
     assert all(row[right].startswith("100.0%") for row in found.values())
     assert found["as in the data"][passes] == found["another column's shape"][passes] == "100%"
     assert found["nothing at all"][passes] == found["two of a kind in a column"][passes] == "0%"
+
+
+def test_generations_are_means_of_the_last_one(rows):
+    values = np.array([[0.0, 0.1], [0.0, 0.3]])
+    (row,) = rows(tables.generations({"none": {"bad": values, "kept": values, "width": values}}))
+    assert row["chains"] == "2" and row["drawn in no mode"].startswith("20.00% (")
+    assert row["width of a mode, in σ"].startswith("0.20 (")

@@ -13,7 +13,7 @@ from localbias.experiments.filters import Cut, cut, places
 from localbias.grammar.columns import MORE, NONE, OTHER, Columns
 from localbias.reading.shapes import ShapeReader, by_pixels
 from localbias.render import Shapes
-from localbias.statistics import Auc, share_over_seeds, wilson
+from localbias.statistics import Auc, mean_interval, share_over_seeds, wilson
 
 
 def bad_share(counts: np.ndarray) -> str:
@@ -145,6 +145,27 @@ def detector(renderer: Shapes, count: int, seed: int) -> Markdown:
                     right / count, float(low), float(high), ".1%"
                 ),
                 "passes a count of white pixels": f"{content / count:.0%}",
+            }
+        )
+    return table(rows)
+
+
+def generations(chains: Mapping[str, Mapping[str, np.ndarray]]) -> Markdown:
+    """What the last generation of each treatment is: mean over the chains and 95 % interval.
+
+    Args:
+        chains: treatment -> array of the chains' records, values [S, 1 + G] each.
+    """
+    rows = []
+    for treatment, arrays in chains.items():
+        last = {name: values[:, -1] for name, values in arrays.items()}
+        rows.append(
+            {
+                "treatment": treatment,
+                "chains": len(last["bad"]),
+                "drawn in no mode": interval(*mean_interval(last["bad"]), ".2%"),
+                "left in no mode": interval(*mean_interval(last["kept"]), ".2%"),
+                "width of a mode, in σ": interval(*mean_interval(last["width"]), ".2f"),
             }
         )
     return table(rows)

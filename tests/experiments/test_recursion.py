@@ -1,0 +1,76 @@
+"""Chains of networks on each other's samples, and what each treatment keeps."""
+
+import numpy as np
+import pytest
+import torch
+
+from localbias.experiments import catalogue, recursion
+from localbias.experiments.recursion import Chain, _treated, run
+
+
+@pytest.fixture
+def smoke():
+    return {name: catalogue.chain(name, "smoke") for name in recursion.TREATMENTS}
+
+
+def test_a_chain_is_stored_once_and_found_again(smoke, tmp_path):
+    folders = {"folder": tmp_path / "chains", "runs": tmp_path / "runs"}
+    first = run(smoke["none"], "cpu", **folders)
+    again = run(smoke["none"], "cpu", **folders)
+    assert first.path == again.path and len(list((tmp_path / "chains").glob("*.json"))) == 1
+    assert recursion._stem_of(first.experiment) == smoke["none"].stem
+    arrays = first.arrays
+    assert arrays["bad"].shape == (3,) and arrays["modes"].shape == (3, 25)
+    assert arrays["bad"][0] == 0 and arrays["width"][0] == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(arrays["modes"].sum(1) / 200, 1 - arrays["bad"])
+    fresh = run(smoke["none"], "cpu", tmp_path / "other", tmp_path / "runs")
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(values, fresh.arrays[name])
+
+
+def test_the_control_has_no_network_and_lies_near_its_modes(tmp_path):
+    made = catalogue.chain("exact", "smoke")
+    fine = made.experiment.sampling.__class__(200, 1000, 1.0, None)
+    control = Chain(made.experiment.replace(sampling=fine), "exact", 2, 200)
+    arrays = run(control, "cpu", tmp_path / "chains", tmp_path / "runs").arrays
+    assert (arrays["bad"] == 0).all() and (np.diff(arrays["width"]) < 0).all()
+
+
+def test_treatments_keep_what_they_say():
+    drawn, moves = torch.arange(50.0)[:, None], torch.arange(50.0).flip(0)
+    kept = {}
+    for name in ("filter", "random", "none"):
+        chain = Chain(catalogue.make("grid-25-gentle", "smoke"), name, 1, 40)
+        kept[name] = _treated(chain, drawn, moves, torch.Generator().manual_seed(0))[:, 0]
+    assert kept["filter"].sort().values.tolist() == list(range(10, 50))  # the 40 that moved least
+    assert kept["filter"].tolist() != sorted(kept["filter"].tolist(), reverse=True)  # not by order
+    assert len(set(kept["random"].tolist())) == 40 and kept["random"].min() < 10
+
+
+def test_keys_tell_treatments_and_experiments_apart(smoke):
+    keys = {chain.key for chain in smoke.values()}
+    other = Chain(smoke["none"].experiment.replace(seed=1), "none", 2, 200)
+    assert len(keys | {other.key}) == 5
+    assert smoke["none"].stem.startswith("grid-25-gentle-none-smoke-s0-")
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (dict(treatment="drop"), "treatment='drop'; allowed: filter, random, none, exact"),
+        (dict(generations=0), "generations=0"),
+        (dict(points=1), "points=1"),
+        (dict(dropped=1.0), r"dropped=1\.0"),
+        (dict(window=1), "window=1"),
+    ],
+)
+def test_what_is_no_chain_is_refused(options, sentence):
+    fields = dict(treatment="none") | options
+    with pytest.raises(ValueError, match=sentence):
+        Chain(catalogue.make("grid-25-gentle", "smoke"), **fields)
+
+
+def test_a_chain_of_pictures_is_refused(tmp_path):
+    chain = Chain(catalogue.make("parity-8-unet", "smoke"), "none", 1, 10)
+    with pytest.raises(ValueError, match="'parity-8-unet', which shows no points"):
+        run(chain, "cpu", tmp_path / "chains", tmp_path / "runs")
