@@ -93,6 +93,8 @@ class Watch:
             denoiser: of which they were drawn.
 
         Returns:
+            Arrays by name, with W windows and C levels.
+
             - trajectory float32 [1 + W, n]: variance of x̂0 over the last visited steps, then over
               each window, the mean over the numbers of a signal (each step's x̂0 counts once; the
               variance is that of these steps, divided by their number). NaN in a window with fewer
