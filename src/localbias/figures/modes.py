@@ -78,14 +78,15 @@ def modes_frame(
         right.axvline(position, color="#cccccc", linewidth=0.8, zorder=0)
     for (name, x0), look in zip(curves.items(), LOOKS):
         left.plot(x, x0, label=name, **look)
-    bins = np.linspace(x.min(), x.max(), 80)
+    # In much noise points are far from the modes: then their axis reaches further than the curves'.
+    everything = np.concatenate([x, *points.values()])
+    low, high = np.quantile(everything, [0.001, 0.999])
+    bins = np.linspace(low, high, 80)
     for (name, values), look in zip(points.items(), LOOKS):
-        right.hist(
-            values.clip(x.min(), x.max()), bins, histtype="step", color=look["color"], label=name
-        )
+        right.hist(values, bins, histtype="step", color=look["color"], label=name)
     left.set(xlabel="noised point, x_t / √ᾱ", ylabel="predicted x̂0", xlim=(x.min(), x.max()))
     left.set_ylim(min(positions) - 0.5, max(positions) + 0.5)
-    right.set(xlabel="where samples are, x_t / √ᾱ", ylabel="samples", xlim=(x.min(), x.max()))
+    right.set(xlabel="where samples are, x_t / √ᾱ", ylabel="samples", xlim=(low, high))
     left.legend(fontsize=8, loc="upper left")
     return figure
 
