@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from localbias import exact
 from localbias.diffusion import Schedule
 from localbias.experiments import Experiment, Sampling, Setup, from_configuration
-from localbias.measure import Probing, smallest_integer
+from localbias.measure import Probing, Watching, smallest_integer
 from localbias.training import Training
 
 HAND_MADE = Experiment(
@@ -44,6 +44,7 @@ OTHER = dict(
     probing=Probing((0.3,)),
     also=(Sampling(samples=6, steps=4),),
     shown=3,
+    watching=Watching(),
 )
 OTHER_PARTS = dict(
     training=dict(steps=21, batch=8, rate=0.1, warmup=1, decay="linear", ema=0.6, clip=1.0),
@@ -63,7 +64,16 @@ VARIANTS = (
         f"probing.{name}": HAND_MADE.replace(probing=Probing(**dict(levels=(0.3,)) | {name: value}))
         for name, value in dict(levels=(0.4,), samples=5, probes=3, symbol=2, closer=(0.3,)).items()
     }
+    | {
+        f"watching.{name}": HAND_MADE.replace(watching=Watching(**{name: value}))
+        for name, value in dict(edges=(0.1, 0.9), last=5, levels=(0.5,), probes=3, symbol=1).items()
+    }
     | {"also.eta": HAND_MADE.replace(also=(Sampling(samples=6, steps=4, eta=1.0),))}
+    | {
+        "also.variance": HAND_MADE.replace(
+            also=(Sampling(samples=6, steps=4, eta=1.0, variance="large"),)
+        )
+    }
 )
 DIGITS = HAND_MADE.replace(
     grammar=dict(name="quarter_sum"),
@@ -81,8 +91,10 @@ def test_the_key_of_a_configuration_never_changes():
 def test_every_field_has_its_own_key():
     asked = {f.name for f in fields(Experiment)} - OTHER_PARTS.keys()
     assert asked == OTHER.keys()
+    elsewhere = {"sampling": {"variance"}}  # it needs eta = 1: "also.variance"
     for part, values in OTHER_PARTS.items():
-        assert {f.name for f in fields(getattr(HAND_MADE, part))} == values.keys()
+        known = values.keys() | elsewhere.get(part, set())
+        assert {f.name for f in fields(getattr(HAND_MADE, part))} == known
     keys = {HAND_MADE.key} | {variant.key for variant in VARIANTS.values()}
     assert len(keys) == 1 + len(VARIANTS)
 
@@ -90,7 +102,7 @@ def test_every_field_has_its_own_key():
 def test_a_field_at_its_default_leaves_the_key_as_it_is():
     """So a field that is added later, with the behaviour until then as its default, orphans no record."""
     spelled_out = Experiment(**{f.name: getattr(HAND_MADE, f.name) for f in fields(Experiment)})
-    at_default = ("keep", "rendering", "reads", "target", "probing", "also")
+    at_default = ("keep", "rendering", "reads", "target", "probing", "also", "watching")
     left_out = Experiment(
         **{
             f.name: getattr(HAND_MADE, f.name)

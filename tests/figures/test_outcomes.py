@@ -137,6 +137,7 @@ def test_an_escape_law_shows_bounds_law_and_what_had_not_escaped():
 def test_fourier_slopes_are_means_with_their_errors_or_range():
     slopes = np.random.default_rng(0).random((2, 3, 4))
     errors = np.full((2, 3, 4), 0.1)
+    figures.fourier_slopes({"none readable": (STEPS, np.nan * slopes, errors)}).canvas.draw()
     several = figures.fourier_slopes({"two": (STEPS, slopes, errors)}).axes[0]
     one = figures.fourier_slopes({"one": (STEPS, slopes[:1], errors[:1])}).axes[0]
     lines = {line.get_label(): line for line in several.lines}

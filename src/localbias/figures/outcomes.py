@@ -314,8 +314,9 @@ def fourier_slopes(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray
             axis.fill_between(steps, *band, color=look["color"], alpha=0.13, linewidth=0)
         for level in (0, 1):
             axis.axhline(level, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
-        axis.set(title=title, ylim=(-0.45, 1.45))
         step_axis(axis, steps)
+        # Limits of their own: where nothing is readable there is no line to take them from.
+        axis.set(title=title, ylim=(-0.45, 1.45), xlim=(0.9 * steps[0], 1.1 * steps[-1]))
     axes[0, 0].set_ylabel("slope of generated on\ntraining coefficients")
     for level, name in ((1, "as in the\ntraining set"), (0, "independent\nof it")):
         place = ("axes fraction", "data")
