@@ -3,22 +3,11 @@
 import numpy as np
 import pytest
 
-from localbias.experiments import Results, Sampling, catalogue, engine, filters, sampled_exactly
+from localbias.experiments import Results, Sampling, catalogue, filters, sampled_exactly
 from localbias.experiments.modes import curves, on_the_way, shares
 from localbias.statistics import auc
 
 N = 400
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("filters")
-
-    def recorded(name, seed=0, **changes):
-        made = catalogue.make(name, "smoke", seed, **changes)
-        return engine.run(made, "cpu", folder=folder / "records", runs=folder / "runs")
-
-    return recorded
 
 
 @pytest.fixture

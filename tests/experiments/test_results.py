@@ -28,17 +28,6 @@ RULE = NAMES.index("rule")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-
-    def recorded(name, seed=0, **changes):
-        made = catalogue.make(name, "smoke", seed, **changes)
-        return engine.run(made, "cpu", folder=folder / "records", runs=folder / "runs")
-
-    return recorded
-
-
-@pytest.fixture(scope="module")
 def scalars(run):
     """Two seeds; the region is one number, so that two probes are exact."""
     return Results([run("parity-8-scalars", seed) for seed in (0, 1)])

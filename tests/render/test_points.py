@@ -43,6 +43,9 @@ def test_what_lies_between_modes_is_unreadable():
     read = PointReader(Points(POSITIONS, 0.02, 2))
     points = torch.tensor([[0.0, 0.35], [0.09, 0.7], [0.11, 0.7], [9.0, 9.0]])
     assert read(points).tolist() == [[2, -1], [2, 3], [-1, 3], [-1, -1]]
+    _, x = drawn(Points(POSITIONS, 0.02, 2), 100_000)
+    bad = (PointReader(Points(POSITIONS, 0.02, 2), 3)(x) < 0).any(1).double().mean().item()
+    assert bad == pytest.approx(1 / 185, rel=0.15) and (read(x) >= 0).all()
     assert PointReader(Points(POSITIONS, 0.02, 2), 20)(points)[0].tolist() == [2, 2]
 
 

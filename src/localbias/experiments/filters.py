@@ -100,7 +100,7 @@ class Cut:
     threshold: float
     removed: tuple[float, float, float]
     kept: tuple[float, float, float]
-    area: Auc | None
+    area: Auc
     bad: int
 
 
@@ -141,14 +141,16 @@ def cut(
     halves = np.arange(len(among)) % 2 == 0
     areas_there = {name: auc(values[halves], bad[halves]) for name, values in by_window.items()}
     known = {name: area.value for name, area in areas_there.items() if area}
-    judged = {name: auc(values[~halves], bad[~halves]) for name, values in by_window.items()}
-    if not known or not any(judged.values()):
+    if not known:
         return None
     window = max(known, key=lambda name: known[name])
     values = by_window[window]
+    area = auc(values[~halves], bad[~halves])
+    if not area:
+        return None
     threshold = float(np.quantile(values[halves & ~bad], keep))
     gone, kept = removed(values[~halves], bad[~halves], threshold)
-    return Cut(window, threshold, gone, kept, judged[window], int(bad[~halves].sum()))
+    return Cut(window, threshold, gone, kept, area, int(bad[~halves].sum()))
 
 
 def points_of(results: Results) -> Points:

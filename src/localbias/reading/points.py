@@ -11,7 +11,7 @@ WITHIN = 5.0  # standard deviations: 6 in 10 million true coordinates lie furthe
 class PointReader:
     """Each coordinate's nearest position, −1 where none is within some standard deviations.
 
-    A cut at 3 would call 1 in 200 points of the truth in the plane bad.
+    A cut at 3 would call 1 in 185 points of the truth in the plane bad.
 
     Args:
         renderer: shows the points.

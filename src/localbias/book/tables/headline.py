@@ -6,16 +6,14 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from localbias.book.ledger import says
+from localbias.book.ledger import NETWORK_NAMES, says
 from localbias.book.tables.markdown import seeds, table
 from localbias.book.tables.outcomes import outcome_cells, sampler
 from localbias.experiments import Experiment, Results, Setup, operations
 from localbias.grammar import Grammar, maximum_entropy
 from localbias.measure import OUTCOMES
 
-KINDS = {"mlp": "MLP", "unet": "UNet", "dit": "DiT"}
-TERA = 1e12  # operations a second, ten of which are asked for here
-CARD = 10 * TERA
+CARD = 10e12  # operations a second, by which arithmetic is told as time
 
 
 def beside_paper(
@@ -34,7 +32,10 @@ def beside_paper(
     names = next(iter(columns.values()))
     rows = [{"": name} | {title: cells[name] for title, cells in columns.items()} for name in names]
     claims = " · ".join(says(figure))
-    return table(rows, before=f"**{figure} of the paper.** {claims}")
+    after = (
+        "The paper's columns are this book's paper tier: what the paper leaves open is our choice."
+    )
+    return table(rows, f"**{figure} of the paper.** {claims}", after)
 
 
 def _size(experiment: Experiment, shape: Sequence[int], valid: int) -> dict[str, str]:
@@ -43,7 +44,7 @@ def _size(experiment: Experiment, shape: Sequence[int], valid: int) -> dict[str,
     kind = experiment.parts["network"]["kind"]
     picture = " × ".join(map(str, shape[1:] if len(shape) == 3 else shape))
     return {
-        "network": f"{KINDS.get(kind, kind)}, {_short(parameters)} parameters",
+        "network": f"{NETWORK_NAMES.get(kind, kind)}, {_short(parameters)} parameters",
         "tier": experiment.tier,
         "picture": f"{picture} {'pixels' if len(shape) == 3 else 'numbers'}",
         "trained on": f"{experiment.n_train:,} of {valid:,} strings",
