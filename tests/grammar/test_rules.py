@@ -416,3 +416,18 @@ def test_all_characters_have_quarters():
     mixed = law.support.clone()
     mixed[:, 3] = mixed[:, 3].roll(1)
     assert law.is_valid(law.support).all() and not law.is_valid(mixed).any()
+
+
+@pytest.mark.parametrize("deepest", [1, 2, 3, 4, 5, 6])
+def test_bounded_nesting_is_what_brute_force_finds(deepest):
+    bounded, free = Dyck(12, deepest), Dyck(12)
+    heights = (1 - 2 * free.support).cumsum(1).amax(1)
+    assert torch.equal(bounded.support, free.support[heights <= deepest])
+    every = torch.cartesian_prod(*[torch.arange(2)] * 12)
+    assert bounded.is_valid(every).sum() == len(bounded.support)
+    assert [len(Dyck(12, d).support) for d in (1, 2, 6)] == [1, 32, 132]
+
+
+def test_a_depth_below_one_is_refused():
+    with pytest.raises(ValueError, match="dyck.deepest=0; allowed: from 1, or None"):
+        Dyck(8, 0)

@@ -48,3 +48,27 @@ def test_its_last_layer_sees_a_normalised_sum():
         LayerNormMLP((2,), 5)
     with pytest.raises(ValueError, match="layers=0"):
         LayerNormMLP((2,), 8, 0)
+
+
+def test_what_treats_symbols_alike_commutes_with_permutations():
+    torch.manual_seed(0)
+    network = networks.make("equivariant", (5,), width=16, depth=2).double()
+    x, t = torch.randn(3, 5).double(), torch.tensor([1, 50, 900])
+    order = torch.tensor([3, 0, 4, 1, 2])
+    assert torch.allclose(network(x[:, order], t), network(x, t)[:, order], atol=1e-12)
+    assert not torch.allclose(network(x, t), network(x, t.flip(0)))
+    others = torch.autograd.functional.jacobian(lambda x: network(x, t[:1]), x[:1])[0, :, 0]
+    assert (others[0, 1:].abs() > 0).all(), "a place hears of the others"
+    for shape, options in (((1, 4, 4), {}), ((4,), dict(width=0)), ((4,), dict(depth=0))):
+        with pytest.raises(ValueError, match="Equivariant shape="):
+            networks.Equivariant(shape, **options)
+
+
+def test_gain_scales_all_initial_weights():
+    made = []
+    for options in ({}, dict(gain=3.0)):
+        torch.manual_seed(4)
+        made.append(MLP((3,), 8, 2, **options).state_dict())
+    assert all(torch.equal(made[1][name], 3 * tensor) for name, tensor in made[0].items())
+    with pytest.raises(ValueError, match="gain=0"):
+        MLP((3,), gain=0.0)

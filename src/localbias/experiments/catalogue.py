@@ -6,6 +6,7 @@ from typing import Any
 
 from localbias.diffusion import Schedule
 from localbias.experiments import engine
+from localbias.experiments.beyond import BEYOND
 from localbias.experiments.configuration import TIERS, Experiment
 from localbias.experiments.headline import (
     UNETS,
@@ -244,9 +245,11 @@ MODES: dict[str, Mixed | Watched | Long] = {
     ),
 }
 
-EXPERIMENTS: dict[str, Recipe] = SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT | HEADLINE | MODES
+EXPERIMENTS: dict[str, Recipe] = (
+    SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT | HEADLINE | MODES | BEYOND
+)
 # Of which the paper has no counterpart, and so no tier.
-OURS = frozenset(OTHERWISE | VARIANTS | STRESS | HEADLINE | MODES) | {
+OURS = frozenset(OTHERWISE | VARIANTS | STRESS | HEADLINE | MODES | BEYOND) | {
     name for name in TEXT if "dit" in name
 }
 

@@ -278,7 +278,7 @@ def _train(
     )
     due = time.monotonic() + FIRST_SAVE
     with bar:
-        for _ in train(state, config, setup.draw, experiment.seed):
+        for _ in train(state, config, setup.draw, experiment.seed, setup.locality):
             bar.update()
             measured.losses[state.step - 1] = state.loss
             if state.step in experiment.measure_at:

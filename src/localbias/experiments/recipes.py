@@ -53,6 +53,7 @@ PROBING = {
         (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.9), samples=24, probes=4, closer=(0.1, 0.3)
     ),
     "check scalars": Probing((0.5, 0.7, 0.8, 0.9), samples=128),
+    "dyck scalars": Probing((0.3, 0.5, 0.7, 0.8, 0.9), samples=256, symbol=3),
     "check glyphs": Probing((0.3, 0.5, 0.6, 0.7, 0.8), samples=24, probes=3),
     # The first parenthesis of a Dyck word is always "(".
     "dyck": Probing(
@@ -92,7 +93,7 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class Scalars:
-    """±1 scalars of length 8, half of the valid strings: all phases within a minute.
+    """±1 scalars, most often half of the valid strings of length 8: all phases within a minute.
 
     Attributes:
         grammar: of the experiment.
@@ -100,6 +101,8 @@ class Scalars:
         keep: those whose weights the first seed keeps.
         probing: by its name in PROBING.
         also: whether it is sampled in several ways.
+        n_train: valid strings that are trained on.
+        network: kind and options of the network, where they are not those of an MLP of width 256.
     """
 
     grammar: dict
@@ -107,20 +110,25 @@ class Scalars:
     keep: tuple[int, ...] = ()
     probing: str = "scalars"
     also: bool = False
+    n_train: int = 64
+    network: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "mlp"
 
     def __call__(self, name: str, tier: str, seed: int) -> Experiment:
         shared: dict[str, Any] = dict(
-            grammar=self.grammar, renderer=dict(name="scalars", length=8), n_train=64
+            grammar=self.grammar,
+            renderer=dict(name="scalars", length=self.grammar["length"]),
+            n_train=self.n_train,
         )
         if tier == "smoke":
-            shared |= SMOKE | dict(network=NETWORKS["mlp"]["smoke"], probing=SMOKE_PROBING)
+            network = NETWORKS["mlp"]["smoke"] | dict(self.network) | dict(width=32, depth=1)
+            shared |= SMOKE | dict(network=network, probing=SMOKE_PROBING)
             return Experiment(name, tier, seed, also=SMOKE_ALSO if self.also else (), **shared)
         return Experiment(
             name,
             tier,
             seed,
-            network=dict(kind="mlp", width=256, depth=3),
+            network=dict(kind="mlp", width=256, depth=3) | dict(self.network),
             training=Training(steps=self.measure_at[-1], batch=128, rate=1e-3),
             measure_at=self.measure_at,
             keep=self.keep if seed == 0 else (),

@@ -16,6 +16,7 @@ from localbias.reading import reader
 from localbias.render import to_pixels
 from localbias.seeds import random_generator
 from localbias.store import hash_arrays
+from localbias.training import Locality
 
 
 class Setup:
@@ -88,6 +89,16 @@ class Setup:
             self.weights,
             probing.further if probing else (),
         )
+
+    @property
+    def locality(self) -> Locality | None:
+        """What the training's penalty needs to know of the data; None where there is no penalty."""
+        penalty = self.experiment.training.penalty
+        if penalty is None:
+            return None
+        places = range(self.grammar.length)
+        regions = torch.stack([self.renderer.region(place) for place in places])
+        return Locality(regions, self.references.get("rule") if penalty.aim == "rule" else None)
 
     @cached_property
     def probe(self) -> Probe:

@@ -92,17 +92,20 @@ class Dyck(Grammar):
 
     Attributes:
         length: symbols in a string, an even number from 2 to 26.
+        deepest: the deepest nesting that is allowed, from 1; None for no limit.
 
     Raises:
-        ValueError: for another length.
+        ValueError: for another length or depth.
     """
 
     length: int
+    deepest: int | None = None
     alphabet = ("(", ")")
 
     def __post_init__(self):
         typed(self)
         require(self, "length", self.length in range(2, 27, 2), "an even number from 2 to 26")
+        require(self, "deepest", self.deepest is None or self.deepest >= 1, "from 1, or None")
 
     @cached_property
     def support(self) -> Tensor:
@@ -110,6 +113,8 @@ class Dyck(Grammar):
         depth = torch.zeros(1, dtype=torch.int64)
         for left in range(self.length, 0, -1):
             opens = depth < left  # enough places are left to close it again
+            if self.deepest is not None:
+                opens &= depth < self.deepest
             closes = depth > 0  # there is one to close
             words = torch.cat([_append(words[opens], 0), _append(words[closes], 1)])
             depth = torch.cat([depth[opens] + 1, depth[closes] - 1])
@@ -118,7 +123,8 @@ class Dyck(Grammar):
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:
         height = (1 - 2 * tokens).cumsum(-1)
-        return (height >= 0).all(-1) & (height[..., -1] == 0)
+        balanced = (height >= 0).all(-1) & (height[..., -1] == 0)
+        return balanced if self.deepest is None else balanced & (height.amax(-1) <= self.deepest)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The denoising networks: dense MLPs, the paper's UNet and its DiT.
+"""The denoising networks: dense MLPs, a permutation-equivariant one, the paper's UNet and its DiT.
 
 Each is a torch module that maps x `[B, *shape]` and t int [B] to `[B, *shape]`, and knows nothing
 of what its output is read as. Here lives every architecture, one a module.
@@ -10,13 +10,15 @@ from typing import Any
 from torch import nn
 
 from localbias.networks.dit import DiT
+from localbias.networks.equivariant import Equivariant
 from localbias.networks.layernorm import LayerNormMLP
 from localbias.networks.mlp import MLP
 from localbias.networks.unet import UNet
 from localbias.registry import Registry
 
 NETWORKS: Registry[nn.Module] = Registry(
-    "network", {"mlp": MLP, "layernorm": LayerNormMLP, "unet": UNet, "dit": DiT}
+    "network",
+    {"mlp": MLP, "layernorm": LayerNormMLP, "equivariant": Equivariant, "unet": UNet, "dit": DiT},
 )
 register = NETWORKS.register
 
@@ -25,8 +27,8 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
     """The network of that kind for signals of one shape.
 
     Args:
-        kind: "mlp", "layernorm", "unet", "dit", or the name of one that was registered. What is
-            registered is called with `shape` and the options.
+        kind: "mlp", "layernorm", "equivariant", "unet", "dit", or the name of one that was
+            registered. What is registered is called with `shape` and the options.
         shape: of a signal: (L,) for scalars, (channels, height, width) for images.
         options: the remaining arguments of its class.
 
@@ -52,4 +54,4 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
     return made
 
 
-__all__ = ["MLP", "NETWORKS", "DiT", "LayerNormMLP", "UNet", "make", "register"]
+__all__ = ["MLP", "NETWORKS", "DiT", "Equivariant", "LayerNormMLP", "UNet", "make", "register"]

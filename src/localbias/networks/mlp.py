@@ -24,9 +24,11 @@ class MLP(nn.Module):
         depth: residual layers.
         frequencies: of sines and cosines of each value that the network gets beside the value
             itself, so that it can tell near points apart (Tancik et al. 2020); none by default.
+        gain: what all initial weights and biases are multiplied by: far above 1 a network moves
+            little from where it starts (the kernel regime of the theory's discussion).
 
     Raises:
-        ValueError: for a width or depth below 1, and frequencies that are not above 0.
+        ValueError: for a width or depth below 1, and frequencies or a gain not above 0.
     """
 
     def __init__(
@@ -35,12 +37,15 @@ class MLP(nn.Module):
         width: int = 256,
         depth: int = 3,
         frequencies: Sequence[float] = (),
+        gain: float = 1.0,
     ):
         super().__init__()
         if width < 1 or depth < 1:
             raise ValueError(f"MLP width={width}, depth={depth}; allowed: 1 or more of each")
         if not all(frequency > 0 for frequency in frequencies):
             raise ValueError(f"MLP frequencies={list(frequencies)}; allowed: above 0")
+        if not gain > 0:
+            raise ValueError(f"MLP gain={gain}; allowed: above 0")
         self.frequencies = tuple(frequencies)
         size = math.prod(shape)
         self.time = TimeEmbedding(TIME_FEATURES, width, nn.SiLU())
@@ -48,6 +53,10 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.shifts = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(depth))
         self.last = nn.Linear(width, size)
+        if gain != 1:
+            with torch.no_grad():
+                for parameter in self.parameters():
+                    parameter.mul_(gain)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         embedding = self.time(t)

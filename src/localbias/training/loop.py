@@ -13,6 +13,7 @@ from torch import Tensor
 from localbias.checks import require, typed
 from localbias.diffusion import Denoiser
 from localbias.seeds import random_generator
+from localbias.training.penalty import Locality, Penalty, penalty
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Training:
         decay: of the rate: "constant", or "linear" to zero at the last step.
         ema: decay of the average of the weights, 0 for none; samples are drawn from the average.
         clip: largest norm of the gradient, None for no limit.
+        focus: by √ᾱ, noise levels between which those of half of each batch lie; None: all of a
+            batch have any level alike.
+        penalty: on locality, added to the loss; None for none.
 
     Raises:
         ValueError: for a field out of range.
@@ -42,6 +46,8 @@ class Training:
     decay: str = "constant"
     ema: float = 0.0
     clip: float | None = None
+    focus: tuple[float, float] | None = None
+    penalty: Penalty | None = None
 
     def __post_init__(self):
         typed(self)
@@ -52,6 +58,8 @@ class Training:
         require(self, "warmup", 0 <= self.warmup <= self.steps, "0 to steps")
         require(self, "ema", 0 <= self.ema < 1, "0 to below 1")
         require(self, "clip", self.clip is None or self.clip > 0, "above 0, or None")
+        inside = self.focus is None or 0 < self.focus[0] < self.focus[1] < 1
+        require(self, "focus", inside, "rising, inside (0, 1), or None")
 
     def rate_at(self, step: int) -> float:
         """The learning rate of the step that follows `step` finished ones."""
@@ -69,7 +77,7 @@ class State:
         average: its averaged copy; the same object where there is no average.
         optimizer: of the network.
         step: steps that were taken.
-        loss: the last batch's mean squared error of the denoiser's target.
+        loss: the last batch's mean squared error of the denoiser's target, without a penalty.
     """
 
     denoiser: Denoiser
@@ -87,7 +95,11 @@ class State:
 
 
 def train(
-    state: State, config: Training, draw: Callable[[torch.Generator, int], Tensor], seed: int
+    state: State,
+    config: Training,
+    draw: Callable[[torch.Generator, int], Tensor],
+    seed: int,
+    locality: Locality | None = None,
 ) -> Iterator[State]:
     """Train from a state to the end.
 
@@ -99,25 +111,38 @@ def train(
         config: how to train.
         draw: called with a generator and n, gives n training signals `[n, *shape]`.
         seed: of the batches.
+        locality: what a penalty needs to know of the data.
 
     Yields:
         The same state after each step.
 
     Raises:
+        ValueError: for a penalty without `locality`, or one that aims at the rule where no exact
+            denoiser is known.
         FloatingPointError: where the loss is no longer finite.
     """
     denoiser, optimizer = state.denoiser, state.optimizer
     schedule, device = denoiser.schedule, next(denoiser.parameters()).device
+    if config.penalty and locality is None:
+        raise ValueError(f"training.penalty={config.penalty}; it needs the regions: give locality")
     while state.step < config.steps:
         generator = random_generator("batch", seed, state.step)
         x0 = draw(generator, config.batch)
         t = torch.randint(schedule.steps, (len(x0),), generator=generator).to(device)
         noise = torch.randn(x0.shape, generator=generator).to(device)
+        if config.focus:
+            first, last = (schedule.index(sqrt_alpha_bar=level) for level in config.focus[::-1])
+            half = len(x0) // 2
+            t[:half] = torch.randint(first, last + 1, (half,), generator=generator).to(device)
         x_t = schedule.add_noise(x0.to(device), noise, t)
         target = schedule.convert(noise, x_t, t, "noise", denoiser.target)
         loss = (denoiser(x_t, t) - target).square().mean()
         optimizer.zero_grad()
-        loss.backward()
+        if config.penalty and locality:
+            added = penalty(config.penalty, denoiser, x0.to(device), locality, seed, state.step)
+            (loss + added).backward()
+        else:
+            loss.backward()
         if config.clip is not None:
             torch.nn.utils.clip_grad_norm_(denoiser.parameters(), config.clip)
         for group in optimizer.param_groups:
