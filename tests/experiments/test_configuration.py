@@ -11,7 +11,7 @@ from localbias import exact
 from localbias.diffusion import Schedule
 from localbias.experiments import Experiment, Sampling, Setup, from_configuration
 from localbias.measure import Probing, Watching, smallest_integer
-from localbias.training import Training
+from localbias.training import Penalty, Training
 
 HAND_MADE = Experiment(
     name="hand-made",
@@ -47,7 +47,17 @@ OTHER = dict(
     watching=Watching(),
 )
 OTHER_PARTS = dict(
-    training=dict(steps=21, batch=8, rate=0.1, warmup=1, decay="linear", ema=0.6, clip=1.0),
+    training=dict(
+        steps=21,
+        batch=8,
+        rate=0.1,
+        warmup=1,
+        decay="linear",
+        ema=0.6,
+        clip=1.0,
+        focus=(0.5, 0.9),
+        penalty=Penalty(1.0),
+    ),
     schedule=dict(kind="cosine", steps=31, beta_start=1e-3, beta_end=0.1),
     sampling=dict(samples=7, steps=6, eta=1.0, clamp=None),
 )
@@ -67,6 +77,16 @@ VARIANTS = (
     | {
         f"watching.{name}": HAND_MADE.replace(watching=Watching(**{name: value}))
         for name, value in dict(edges=(0.1, 0.9), last=5, levels=(0.5,), probes=3, symbol=1).items()
+    }
+    | {
+        f"penalty.{name}": HAND_MADE.replace(
+            training=replace(
+                HAND_MADE.training, penalty=Penalty(**dict(weight=1.0) | {name: value})
+            )
+        )
+        for name, value in dict(
+            weight=2.0, aim=0.5, pooled=True, levels=(0.5, 0.6), signals=8
+        ).items()
     }
     | {"also.eta": HAND_MADE.replace(also=(Sampling(samples=6, steps=4, eta=1.0),))}
     | {

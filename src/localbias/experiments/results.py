@@ -19,7 +19,7 @@ from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Gener
 from localbias.experiments.parts import renderer_of
 from localbias.experiments.setup import Setup
 from localbias.ldr import Products, Summary, mean_ratio, saliency
-from localbias.measure import Probing, fourier_slopes
+from localbias.measure import Probing, order_slopes
 from localbias.render import from_pixels
 from localbias.store import Record
 
@@ -152,21 +152,21 @@ class Results:
         return dict(zip(self.experiment.also, self._stacked("also").swapaxes(0, 1)))
 
     def slopes(self, least: int = 50) -> tuple[np.ndarray, np.ndarray]:
-        """The slope of generated on training Fourier coefficients, of strings of two symbols.
+        """The slope of the generated on the training strings' law, by order (`order_slopes`).
 
         Args:
             least: readable samples of a measured step; fewer give no slope.
 
         Returns:
-            Slopes and their standard errors by degree, [S, M, L] each, NaN where there is none.
+            Slopes and their standard errors by order, [S, M, L] each, NaN where there is none.
         """
-        length = self.setup.grammar.length
+        length, symbols = self.setup.grammar.length, len(self.setup.grammar.alphabet)
         found = np.full((2, len(self.records), len(self.steps), length), np.nan)
         for seed, setup in enumerate(self.setups):
             for row, tokens in enumerate(self.tokens(seed)):
                 readable = tokens[(tokens >= 0).all(1)]
                 if len(readable) >= least:
-                    found[:, seed, row] = fourier_slopes(readable, setup.train_strings)
+                    found[:, seed, row] = order_slopes(readable, setup.train_strings, symbols)
         return found[0], found[1]
 
     @property

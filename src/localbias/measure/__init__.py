@@ -4,7 +4,7 @@ Here lives what looks at samples and at networks and gives numbers; nothing here
 draws.
 """
 
-from localbias.measure.coefficients import fourier_slopes
+from localbias.measure.coefficients import order_slopes
 from localbias.measure.locality import Probe, Probing, smallest_integer
 from localbias.measure.outcome import (
     OUTCOMES,
@@ -27,7 +27,7 @@ __all__ = [
     "chance",
     "classify",
     "escape",
-    "fourier_slopes",
+    "order_slopes",
     "readable_share",
     "smallest_integer",
     "tally",

@@ -1,61 +1,92 @@
-"""What generated strings share with the training strings: their Fourier coefficients, by degree.
+"""What generated strings share with the training strings, by order of interaction.
 
-On strings of two symbols, written as signs s in {−1, +1}^L, a law is its Fourier coefficients
-E ∏_{i∈S} s_i, one for every set S of places; |S| is the degree. Degree 1 are the marginals,
-degree 2 the pairs; parity's rule is the one coefficient of degree L. A network that has learned the
-training set's statistics up to some order gives back its coefficients up to that degree.
+A law on strings of K symbols splits into parts of order 0, 1, …, L, orthogonal to each other: the
+part of order d is what any d symbols have in common beyond what fewer of them have (the functional
+decomposition of Hoeffding 1948, under the uniform law). With two symbols, written as signs
+s ∈ {−1, +1}^L, they are the Fourier coefficients E ∏_{i∈S} s_i of degree d = |S|: degree 1 are the
+marginals, degree 2 the pairs, and parity's rule is the one coefficient of degree L. A network that
+has learned the training set's statistics up to some order gives back its parts up to that order.
+
+The product of two laws' parts of order d is E K_d(number of places in which x and y differ), over
+independent x of the one and y of the other, with Krawtchouk's polynomial
+K_d(h) = Σ_j (−1)^j (K−1)^{d−j} C(h, j) C(L−h, d−j). So no coefficient is ever written down.
 """
 
-from itertools import combinations
+from functools import cache
+from math import comb
 
 import numpy as np
 import torch
 from torch import Tensor
 
-LONGEST = 12  # 2^L coefficients are computed of every string
+CHUNK = 2**22  # pairs of strings at once
 
 
-def fourier_slopes(generated: Tensor, training: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The slope of generated on training coefficients, by degree.
+def order_slopes(
+    generated: Tensor, training: Tensor, symbols: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """The slope of the generated on the training strings' law, by order.
 
-    Of degree d it is Σ ĝ_S t_S / Σ t_S² over the sets S of d places, with the coefficients t of the
-    training strings and the means ĝ over generated ones: 1 where the network gives back what the
-    training set has, 0 where it knows nothing of it. For given training strings it is a mean over
-    generated strings, so its standard error is that of a mean.
+    Of order d it is ⟨g_d, t_d⟩ / ⟨t_d, t_d⟩ with the parts of order d of the two laws: 1 where the
+    network gives back what the training set has, 0 where it knows nothing of it. For two symbols
+    ⟨g_d, t_d⟩ is Σ ĝ_S t_S over the sets S of d places, with the Fourier coefficients of the two.
+    For given training strings it is a mean over generated strings, so its standard error is that of
+    a mean.
 
     Args:
-        generated: int [n, L] of 0 and 1, n ≥ 2.
-        training: int [m, L] of 0 and 1.
+        generated: int [n, L] of 0 to K−1, n ≥ 2.
+        training: int [m, L] of 0 to K−1.
+        symbols: of the alphabet, K.
 
     Returns:
-        Slopes and standard errors, float64 [L] each, of the degrees 1 to L; NaN where the training
-        set's coefficients of a degree are all zero.
+        Slopes and standard errors, float64 [L] each, of the orders 1 to L; NaN where the training
+        set's part of an order is zero.
 
     Raises:
-        ValueError: for other symbols, strings of unequal or too great length, or fewer than two
-            generated ones.
+        ValueError: for other symbols, strings of unequal length, or fewer than two generated ones.
     """
     length = training.shape[-1]
     if generated.ndim != 2 or len(generated) < 2 or generated.shape[1] != length:
         raise ValueError(f"generated {tuple(generated.shape)}; allowed: [n ≥ 2, {length}]")
-    if length > LONGEST:
-        raise ValueError(f"strings of {length} symbols; allowed: up to {LONGEST}")
     for name, strings in (("generated", generated), ("training", training)):
-        if not ((strings == 0) | (strings == 1)).all():
-            raise ValueError(f"{name} strings hold {strings.unique().tolist()}; allowed: 0 and 1")
-    slopes, errors = np.full((2, length), np.nan)
-    for degree in range(1, length + 1):
-        sets = list(combinations(range(length), degree))
-        known = _products(training, sets).mean(0)
-        size = known.square().sum()
-        if size > 0:
-            each = _products(generated, sets) @ known / size
-            slopes[degree - 1] = each.mean()
-            errors[degree - 1] = each.std() / len(each) ** 0.5
-    return slopes, errors
+        if strings.min() < 0 or strings.max() >= symbols:
+            found = strings.unique().tolist()
+            raise ValueError(f"{name} strings hold {found}; allowed: 0 to {symbols - 1}")
+    products = krawtchouk(length, symbols)
+    size = _differing(training, training).mean(0) @ products
+    each = _differing(generated, training) @ products
+    known = size > 1e-9 * products[0]  # of order d, K_d(0) is the largest there can be
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = np.where(known, each.mean(0) / size, np.nan)
+        errors = np.where(known, each.std(0, ddof=1) / len(each) ** 0.5 / size, np.nan)
+    return slopes[1:], errors[1:]
 
 
-def _products(strings: Tensor, sets: list[tuple[int, ...]]) -> Tensor:
-    """∏_{i∈S} s_i of each string and set, float64 [n, sets]; symbol 0 is +1 and 1 is −1."""
-    odd = torch.stack([strings[:, places].sum(1) % 2 for places in map(list, sets)], 1)
-    return 1.0 - 2.0 * odd.double()
+@cache
+def krawtchouk(length: int, symbols: int) -> np.ndarray:
+    """K_d(h) for h = 0 … L places that differ and orders d = 0 … L: float64 [1 + L, 1 + L]."""
+    return np.array(
+        [
+            [
+                float(
+                    sum(
+                        (-1) ** j * (symbols - 1) ** (d - j) * comb(h, j) * comb(length - h, d - j)
+                        for j in range(min(d, h) + 1)
+                    )
+                )
+                for d in range(length + 1)
+            ]
+            for h in range(length + 1)
+        ]
+    )
+
+
+def _differing(strings: Tensor, training: Tensor) -> np.ndarray:
+    """The shares of training strings that differ in h = 0 … L places: [n, 1 + L] of [n, L]."""
+    length, rows = training.shape[1], max(1, CHUNK // training.numel())
+    found = []
+    for some in strings.split(rows):
+        places = (some[:, None] != training).sum(-1)
+        counts = torch.nn.functional.one_hot(places, length + 1).double().mean(1)
+        found.append(counts.numpy())
+    return np.concatenate(found)
