@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linprog, minimize
 
 from localbias.grammar import Check, Dyck, Parity, QuarterSum
-from localbias.grammar.moments import maximum_entropy
+from localbias.grammar.moments import krawtchouk, maximum_entropy, truncated
 
 
 def statistics(strings, weights, order):
@@ -151,3 +151,51 @@ def test_bad_input_is_named():
         maximum_entropy(
             torch.randint(2, (2000, 24), generator=torch.Generator().manual_seed(0)), 2, 2
         )
+
+
+@pytest.mark.parametrize("symbols, length", [(2, 5), (3, 4)])
+def test_krawtchouk_is_the_inner_product_of_the_parts_of_an_order(symbols, length):
+    """Elementary symmetric polynomials of the places' own products: K − 1 where equal, else −1."""
+    table = krawtchouk(length, symbols)
+    for differing in range(length + 1):
+        places = [symbols - 1] * (length - differing) + [-1] * differing
+        for order in range(length + 1):
+            expected = sum(math.prod(some) for some in itertools.combinations(places, order))
+            assert table[differing, order] == expected
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_truncated_has_the_statistics_up_to_its_order_and_nothing_above(order):
+    training = torch.tensor([[0, 1, 2], [2, 2, 0], [1, 1, 1], [0, 2, 2], [2, 1, 0]])
+    strings, values = truncated(training, 3, order)
+    assert values.sum().item() == pytest.approx(1)
+    for size in range(1, 4):
+        for places in itertools.combinations(range(3), size):
+            for symbols in itertools.product(range(3), repeat=size):
+                here = (strings[:, list(places)] == torch.tensor(symbols)).all(1)
+                there = (training[:, list(places)] == torch.tensor(symbols)).all(1)
+                if size <= order:
+                    share = there.double().mean().item()
+                    assert values[here].sum().item() == pytest.approx(share, abs=1e-12)
+    if order < 3:  # of the highest order there is nothing
+        part = values.reshape(3, 3, 3)
+        for axis in range(3):
+            part = part - part.mean(axis, keepdim=True)
+        assert part.abs().max() < 1e-12
+
+
+def test_a_truncated_law_without_the_rule_breaks_it_half_of_the_time():
+    """E ∏s = 1 − 2 · (share that breaks the rule), and that is the coefficient left out."""
+    training, _ = Parity(8).split(64, 0)
+    for order in range(8):
+        strings, values = truncated(training, 2, order)
+        assert values[Parity(8).is_valid(strings)].sum().item() == pytest.approx(0.5, abs=1e-12)
+    strings, values = truncated(training, 2, 8)
+    assert values[Parity(8).is_valid(strings)].sum().item() == pytest.approx(1)
+
+
+def test_what_cannot_be_truncated_is_named():
+    with pytest.raises(ValueError, match="order=4; allowed: 0 to 3"):
+        truncated(torch.zeros(2, 3).long(), 2, 4)
+    with pytest.raises(ValueError, match="1000000 strings; allowed: up to 131072"):
+        truncated(torch.zeros(2, 6).long(), 10, 2)

@@ -1,8 +1,8 @@
 """Exact denoisers: E[x0 | x_t] for data laws that are known, called like any denoiser.
 
 Here lives what a perfect network would do: for the rule, for independent symbols, for the training
-set, for models of letters between them; and at which noise levels they differ. Nothing here is
-trained.
+set, for models of letters between them and for what is linear; and at which noise levels they
+differ. Nothing here is trained.
 """
 
 from localbias.exact.levels import OverLevels, band, gap, over_levels
@@ -23,6 +23,7 @@ from localbias.exact.strings import (
     rule,
     train,
 )
+from localbias.exact.wiener import Wiener, wiener
 
 __all__ = [
     "FURTHER",
@@ -34,6 +35,7 @@ __all__ = [
     "OverLevels",
     "Reference",
     "Strings",
+    "Wiener",
     "band",
     "gap",
     "marginals",
@@ -45,4 +47,5 @@ __all__ = [
     "references",
     "rule",
     "train",
+    "wiener",
 ]

@@ -14,6 +14,7 @@ convex problem.
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from math import comb
 
 import numpy as np
 import torch
@@ -92,6 +93,64 @@ def _maximum_entropy(
             f"statistics of order {order} are missed by {miss:.1e}; allowed: up to {TOLERANCE}"
         )
     return Moments(torch.from_numpy(candidates[kept]), torch.from_numpy(law), order, miss)
+
+
+def truncated(strings: Tensor, symbols: int, order: int) -> tuple[Tensor, Tensor]:
+    """The training set's law without its parts above an order: the *truncated* series.
+
+    It has the training strings' statistics up to that order as the maximum-entropy law has, and no
+    interaction of a higher one. For that it pays: some of its values may be negative, and then it
+    is no law.
+
+    Args:
+        strings: int64 [m, L], the training strings.
+        symbols: of the alphabet, K.
+        order: of the statistics, 0 to L.
+
+    Returns:
+        All K^L strings int64 [n, L], and their values float64 [n], which sum to 1.
+
+    Raises:
+        ValueError: for an order out of range and more than 2^17 strings.
+    """
+    length = strings.shape[1]
+    if not 0 <= order <= length:
+        raise ValueError(f"order={order}; allowed: 0 to {length}, with strings of {length} symbols")
+    if symbols**length > LARGEST:
+        raise ValueError(f"{symbols**length} strings; allowed: up to {LARGEST}")
+    every = torch.cartesian_prod(*[torch.arange(symbols)] * length).reshape(-1, length)
+    products = torch.from_numpy(krawtchouk(length, symbols)[:, : order + 1].sum(1))
+    values = torch.zeros(len(every), dtype=torch.float64)
+    for one in strings:
+        values += products[(every != one).sum(1)]
+    return every, values / len(strings) / len(every)
+
+
+@lru_cache
+def krawtchouk(length: int, symbols: int) -> np.ndarray:
+    """Krawtchouk's polynomials K_d(h) = Σ_j (−1)^j (K−1)^{d−j} C(h, j) C(L−h, d−j).
+
+    Of two strings that differ in h places, K_d(h) is the inner product of their parts of order d.
+
+    Args:
+        length: of the strings, L.
+        symbols: of the alphabet, K.
+
+    Returns:
+        float64 [1 + L, 1 + L], for h = 0 … L and orders d = 0 … L.
+    """
+    K, L = symbols, length
+    table = [
+        [
+            sum(
+                (-1) ** j * (K - 1) ** (d - j) * comb(h, j) * comb(L - h, d - j)
+                for j in range(min(d, h) + 1)
+            )
+            for d in range(L + 1)
+        ]
+        for h in range(L + 1)
+    ]
+    return np.array(table, dtype=np.float64)
 
 
 def _possible(

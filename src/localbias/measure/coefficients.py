@@ -8,16 +8,15 @@ marginals, degree 2 the pairs, and parity's rule is the one coefficient of degre
 has learned the training set's statistics up to some order gives back its parts up to that order.
 
 The product of two laws' parts of order d is E K_d(number of places in which x and y differ), over
-independent x of the one and y of the other, with Krawtchouk's polynomial
-K_d(h) = Σ_j (−1)^j (K−1)^{d−j} C(h, j) C(L−h, d−j). So no coefficient is ever written down.
+independent x of the one and y of the other, with Krawtchouk's polynomial K_d
+(`grammar.krawtchouk`). So no coefficient is ever written down.
 """
-
-from functools import cache
-from math import comb
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from localbias.grammar import krawtchouk
 
 CHUNK = 2**22  # pairs of strings at once
 
@@ -60,25 +59,6 @@ def order_slopes(
         slopes = np.where(known, each.mean(0) / size, np.nan)
         errors = np.where(known, each.std(0, ddof=1) / len(each) ** 0.5 / size, np.nan)
     return slopes[1:], errors[1:]
-
-
-@cache
-def krawtchouk(length: int, symbols: int) -> np.ndarray:
-    """K_d(h) for h = 0 … L places that differ and orders d = 0 … L: float64 [1 + L, 1 + L]."""
-    return np.array(
-        [
-            [
-                float(
-                    sum(
-                        (-1) ** j * (symbols - 1) ** (d - j) * comb(h, j) * comb(length - h, d - j)
-                        for j in range(min(d, h) + 1)
-                    )
-                )
-                for d in range(length + 1)
-            ]
-            for h in range(length + 1)
-        ]
-    )
 
 
 def _differing(strings: Tensor, training: Tensor) -> np.ndarray:
