@@ -5,6 +5,7 @@ of them one look. `slider` makes a picture that a slider changes, on a static pa
 """
 
 from localbias.figures.flow import escape, phases, scales, training
+from localbias.figures.ladder import coefficients, cures, depths, linear, splits, threshold
 from localbias.figures.locality import (
     along_training,
     by_outcome,
@@ -65,7 +66,10 @@ __all__ = [
     "captioned",
     "chains",
     "clouds",
+    "coefficients",
+    "cures",
     "denoisers",
+    "depths",
     "discs",
     "escape",
     "escape_law",
@@ -83,6 +87,7 @@ __all__ = [
     "information",
     "kinds",
     "likeness",
+    "linear",
     "localities",
     "matrices",
     "modes_frame",
@@ -106,7 +111,9 @@ __all__ = [
     "shares_along",
     "show_signals",
     "slider",
+    "splits",
     "three_targets",
+    "threshold",
     "training",
     "use_style",
 ]

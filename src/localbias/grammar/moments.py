@@ -18,6 +18,7 @@ from math import comb
 
 import numpy as np
 import torch
+from scipy.linalg import solve as scipy_solve
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, diags, hstack
 from torch import Tensor
@@ -26,6 +27,7 @@ LARGEST = 2**17  # strings that are enumerated
 TOLERANCE = 1e-8  # of the statistics of the fitted law
 RARE = 1e-4  # of the mean probability: a string that has less may not be possible at all
 STEPS = 200  # of Newton's method, at most
+RIDGE = 1e-10  # on the curvature's diagonal, of its mean
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _maximum_entropy(
     rows = np.frombuffer(strings, dtype=np.int64).reshape(-1, length)
     candidates, features, means = _possible(rows, symbols, order, np.frombuffer(weights))
     kept = np.ones(len(candidates), dtype=bool)
-    law, miss = _fit(features, means)
+    law, miss = _fit(features, means, least=RARE / len(candidates))
     if miss > TOLERANCE or law.min() < RARE / len(law):  # on the boundary, or perhaps so
         kept = _support(features, means)
         law, miss = _fit(features[kept], means)
@@ -209,20 +211,27 @@ def _support(features: csr_matrix, means: np.ndarray) -> np.ndarray:
     return found.x[n : 2 * n] > 0.5
 
 
-def _fit(features: csr_matrix, means: np.ndarray) -> tuple[np.ndarray, float]:
-    """The law ∝ exp(features·θ) with these means, by damped Newton steps; and what it misses."""
+def _fit(
+    features: csr_matrix, means: np.ndarray, least: float = 0.0
+) -> tuple[np.ndarray, float]:
+    """The law ∝ exp(features·θ) with these means, by damped Newton steps; and what it misses.
+
+    It is left as it is as soon as a string has less than `least`: on the boundary it would not end.
+    """
     theta = np.zeros(len(means))
     law, value = _law(features, theta)
     value -= theta @ means
     for _ in range(STEPS):
         slope = features.T @ law - means
-        if np.abs(slope).max() < TOLERANCE / 10:
+        if np.abs(slope).max() < TOLERANCE / 10 or law.min() < least:
             break
         weighted = features.multiply(law[:, None])
         here = features.T @ law
         curvature = (features.T @ weighted).toarray() - np.outer(here, here)
         # The indicators of a subset sum to one: the curvature is singular where the slope is zero.
-        step = np.linalg.lstsq(curvature, slope, rcond=1e-13)[0]
+        # A little on its diagonal leaves these directions alone.
+        curvature[np.diag_indices_from(curvature)] += RIDGE * curvature.trace() / len(curvature)
+        step = scipy_solve(curvature, slope, assume_a="pos")
         damping = 1.0
         while True:
             moved = theta - damping * step
