@@ -13,16 +13,18 @@ LONG_AT = (1000, 2000, 4000, 8000, 12_000, 16_000, 22_000, 32_000, 45_000, 60_00
 PARITY: dict[str, Any] = dict(name="parity", length=8)
 CHECK: dict[str, Any] = dict(name="check", length=8, order=5)
 
-# How many of the 128 strings of Parity(8) a network must see before it hallucinates.
-COUNTS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112)
+# How many of the 128 strings of Parity(8) a network must see before it hallucinates; of 64 it is
+# `parity-8-scalars`.
 LADDER: dict[str, Recipe] = {
     f"parity-8-scalars-n{n}": Scalars(PARITY, SCALARS_AT, probing="check scalars", n_train=n)
-    for n in COUNTS
+    for n in (16, 24, 32, 40, 48, 96)
 }
+COUNTS = {16: "parity-8-scalars-n16", 24: "parity-8-scalars-n24", 32: "parity-8-scalars-n32"}
+COUNTS |= {40: "parity-8-scalars-n40", 48: "parity-8-scalars-n48", 64: "parity-8-scalars"}
+COUNTS |= {96: "parity-8-scalars-n96"}  # training strings -> experiment
 
-# The same on a rule that no network of the ladder could take for its own: Dyck words of length 12,
-# half of those that are nested no deeper.
-DEPTHS = {2: 16, 3: 44, 4: 61, 5: 65, 6: 66}
+# Dyck words of length 12, half of those that are nested no deeper.
+DEPTHS = {2: 16, 3: 44, 4: 61, 6: 66}
 NESTED: dict[str, Recipe] = {
     f"dyck-12-depth-{depth}-scalars": Scalars(
         dict(name="dyck", length=12, deepest=depth), SCALARS_AT, probing="dyck scalars", n_train=n
@@ -58,6 +60,25 @@ TREATED |= {
 TREATED["parity-8-treated-equivariant"] = Scalars(
     PARITY, SCALARS_AT, probing="check scalars", network=dict(kind="equivariant", width=128)
 )
+# Rule -> what was done, in words -> experiment; where nothing was, it is another chapter's.
+TREATMENTS: dict[str, dict[str, str]] = {
+    rule: {"nothing": f"{rule}-scalars"}
+    | {
+        words: f"{rule}-treated-{cure}"
+        for cure, words in {
+            "focus": "half of the batch at √ᾱ .7–.9",
+            "ldr-rule": "LDR held at the rule's",
+            "ldr-rule-pooled": "ratio of means held there",
+            "ldr-high": "LDR pulled to 1",
+            "ldr-low": "LDR pulled to 0",
+            "flips": "flips that keep the rule",
+            "large": "initial weights × 3",
+            "equivariant": "all places alike",
+        }.items()
+        if f"{rule}-treated-{cure}" in TREATED
+    }
+    for rule in BASES
+}
 LONG: dict[str, Recipe] = {
     "parity-8-scalars-long": Scalars(PARITY, LONG_AT, probing="check scalars"),
 }

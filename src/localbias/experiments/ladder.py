@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from localbias.exact import wiener
 from localbias.experiments.results import Results
 from localbias.experiments.setup import Setup
 from localbias.grammar import maximum_entropy
 from localbias.measure import OUTCOMES
+from localbias.render import Cells
 
 READABLE = 0.5  # of the samples, from which on what they say is a law over strings
 KNOWN = 0.5  # slope at which a network has learned half of a part
@@ -180,24 +182,95 @@ def ways_to_hallucinate(results: Results, row: int) -> dict[str, np.ndarray]:
         "network" -> shares [S, 3] of readable samples: breaks the rule, in the training set, never
         seen; and the same of the maximum-entropy laws by name.
     """
-    counts = results.counts[:, row, 1:]
-    found = {"network": counts / np.maximum(counts.sum(-1, keepdims=True), 1)}
-    for name, order in (("order 1", 1), ("order 2", 2), ("order 3", 3)):
-        found[name] = np.stack([law_shares(setup, order)[1:] for setup in results.setups])
-    return found
+    _, shares, laws = splits(results)
+    by_order = {f"order {order}": law for order, law in laws.items()}
+    return {"network": shares[:, row]} | by_order
 
 
-def nearest_order(results: Results, orders: Sequence[int]) -> np.ndarray:
-    """Whose outcomes the network's are nearest to, of the laws of some orders: int [S, M].
+def splits(results: Results) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+    """What readable samples are along training, and what laws of orders 1 to 3 would draw.
 
-    The distance is half the sum of differences of the three shares of readable samples; −1 stands
-    where too few are readable.
+    Returns:
+        Steps [M]; shares [S, M, 3] of readable samples (breaks the rule, in the training set, never
+        seen), NaN where too few are readable; order -> the same shares [S, 3] of its law.
     """
     counts = results.counts[..., 1:]
     shares = counts / np.maximum(counts.sum(-1, keepdims=True), 1)
-    laws = np.stack(
-        [[law_shares(setup, order)[1:] for order in orders] for setup in results.setups]
-    )
-    distance = np.abs(shares[:, :, None] - laws[:, None]).sum(-1) / 2
-    found = np.array(orders)[distance.argmin(-1)]
-    return np.where(np.isnan(hallucinating(results.counts)), -1, found)
+    shares[np.isnan(hallucinating(results.counts))] = np.nan
+    laws = {
+        order: np.stack([law_shares(setup, order)[1:] for setup in results.setups])
+        for order in (1, 2, 3)
+    }
+    return results.steps, shares, laws
+
+
+def along(results: Results, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """The ratio at a noise level and hallucination along training, and the exact rule's ratio.
+
+    Returns:
+        Steps [M]; mean of ratios of x̂0 [S, M]; shares of readable samples that break the rule
+        [S, M], NaN where too few are readable; the exact rule's mean of ratios.
+
+    Raises:
+        ValueError: for a level that is not probed.
+    """
+    v = results.place(level)
+    rule = results.reference_ratios()[:, results.references.index("rule"), v].mean()
+    ratios, shares = results.ratios()[:, 1:, v], hallucinating(results.counts)
+    return results.steps, ratios, shares, float(rule)
+
+
+Treated = dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]
+
+
+def treatments(
+    rules: Mapping[str, Mapping[str, Results]], level: float
+) -> tuple[Treated, dict[str, dict[str, tuple[float, float]]]]:
+    """Where treatments take the ratio and hallucination by the end, beside exact denoisers.
+
+    Args:
+        rules: rule -> treatment -> records; one of them is "nothing".
+        level: √ᾱ, of the ratio.
+
+    Returns:
+        Rule -> treatment -> the ratio of x̂0 [S] and the share of readable samples that break the
+        rule [S]; and rule -> "rule" and "train" -> the same two of the exact denoisers.
+    """
+    found: Treated = {}
+    exact = {}
+    for rule, by_treatment in rules.items():
+        found[rule] = {}
+        for name, results in by_treatment.items():
+            _, ratios, shares, _ = along(results, level)
+            found[rule][name] = ratios[:, -1], shares[:, -1]
+        base = by_treatment["nothing"]
+        references = base.reference_ratios()[..., base.place(level)].mean(0)
+        by_name = dict(zip(base.references, references))
+        exact[rule] = {name: (float(by_name[name]), 0.0) for name in ("rule", "train")}
+    return found, exact
+
+
+def beside_linear(results: Results) -> tuple[tuple[float, ...], dict[str, np.ndarray]]:
+    """The ratio of x̂0 of the best linear denoiser, the exact rule and the network, by level.
+
+    Args:
+        results: records that were probed.
+
+    Returns:
+        Levels [V], by √ᾱ; and name -> ratios, [V] of the exact ones and [S, V] of the network.
+
+    Raises:
+        ValueError: where the runs were not probed, or do not show symbols in cells.
+    """
+    setup, levels, ratios = results.setup, results.levels, results.ratios()
+    if not isinstance(setup.renderer, Cells):
+        raise ValueError(f"experiment {results.name!r} shows no cells, whose covariance is known")
+    model = wiener(setup.grammar, setup.renderer, setup.schedule)
+    region = setup.renderer.region(results.probing.symbol)
+    times = [setup.schedule.index(sqrt_alpha_bar=level) for level in levels]
+    return levels, {
+        "linear": np.array([model.ratio(t, region) for t in times]),
+        "rule": results.reference_ratios()[:, results.references.index("rule")].mean(0),
+        "network, half way": ratios[:, 1 + results.row(0.5)],
+        "network, at the end": ratios[:, -1],
+    }

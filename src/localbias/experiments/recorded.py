@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from localbias.experiments import catalogue, engine
+from localbias.experiments import beyond, catalogue, engine
 from localbias.experiments.configuration import Experiment
 from localbias.experiments.recursion import TREATMENTS
 from localbias.experiments.recursion import run as run_chain
@@ -40,10 +40,18 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("lines-dit-30", "lines-dit-999"),
         *("characters-dit-50", "characters-dit-300", "characters-mlp-50"),
     ),
+    6: (
+        *("parity-8-scalars", "parity-8-unet", "parity-8-unet-blocks", "parity-8-mlp-vectors"),
+        *(f"check-{order}-scalars" for order in (2, 3, 4, 5, 6, 8)),
+        *("quarter-unet-470", "quarter-token-dit-470", "dyck-8-unet"),
+        *(*beyond.COUNTS.values(), *beyond.NESTED, *beyond.LONG),
+        *(name for by_words in beyond.TREATMENTS.values() for name in by_words.values()),
+    ),
 }
 SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | dict.fromkeys(catalogue.MODES, 1)
+    | dict.fromkeys(beyond.BEYOND, 1)
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
         "check-3-dit-long": 3,

@@ -84,9 +84,9 @@ def threshold(
     figure, axis = plt.subplots(figsize=(7.6, 4))
     for order, shares in predicted.items():
         line = [float(np.mean(seeds)) for seeds in shares]
-        ends = [[float(end(seeds)) for seeds in shares] for end in (np.min, np.max)]
+        low, high = ([float(end(seeds)) for seeds in shares] for end in (np.min, np.max))
         axis.plot(strings, line, color=ORDERS[order], label=f"law of order {order}, no parameter")
-        axis.fill_between(strings, *ends, color=ORDERS[order], alpha=0.18, linewidth=0)
+        axis.fill_between(strings, low, high, color=ORDERS[order], alpha=0.18, linewidth=0)
     for count, seeds in zip(strings, measured):
         axis.plot([count] * len(seeds), seeds, "o", color=BLACK, markersize=6, alpha=0.75)
     axis.plot([], [], "o", color=BLACK, label="network, a training each")

@@ -211,9 +211,7 @@ def _support(features: csr_matrix, means: np.ndarray) -> np.ndarray:
     return found.x[n : 2 * n] > 0.5
 
 
-def _fit(
-    features: csr_matrix, means: np.ndarray, least: float = 0.0
-) -> tuple[np.ndarray, float]:
+def _fit(features: csr_matrix, means: np.ndarray, least: float = 0.0) -> tuple[np.ndarray, float]:
     """The law ∝ exp(features·θ) with these means, by damped Newton steps; and what it misses.
 
     It is left as it is as soon as a string has less than `least`: on the boundary it would not end.

@@ -1,0 +1,363 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Beyond the paper: a ladder of orders
+#
+# The paper says that a network first generates every symbol on its own, and later remembers the
+# training set. Between the two there is more. On parity a network learns its training strings
+# **order by order**: first which symbols occur, then which pairs, then which triples. The rule
+# itself is of the last order, so for a long time every second sample breaks it, and all that time
+# the network learns.
+#
+# This chapter measures that ladder, predicts from it when a network hallucinates at all, and asks
+# what helps against the bias: a penalty on the local dependency ratio, other noise levels, other
+# initial weights, more strings, another architecture. None of them lets a network learn parity in
+# the time that is given here. What is new here is this book's; where others have been before is
+# said at the end.
+
+# %% tags=["parameters"]
+tier = "laptop"  # "smoke" goes through everything in a minute or two
+device = "auto"  # "cpu" or "cuda"
+seed = 0  # 0 shows the recorded seeds; any other number only that seed
+level = 0.8  # √ᾱ at which the local dependency ratio is read
+
+# %% tags=["hide-input"]
+import matplotlib.pyplot as plt
+
+from localbias import figures
+from localbias.book import parameters
+from localbias.book.tables import ladder as tables
+from localbias.book.tables import orders, settings
+from localbias.experiments import beyond, ladder
+from localbias.experiments.recorded import Recorded
+from localbias.grammar import Dyck, Parity, QuarterSum, maximum_entropy, truncated
+from localbias.training import use_threads
+
+parameters(
+    globals(),
+    tier=("smoke", "laptop"),
+    device=("auto", "cpu", "cuda"),
+    seed=range(2**31),
+    level=(0.5, 0.7, 0.8, 0.9),
+)
+use_threads()
+figures.use_style()
+
+level = 0.9 if tier == "smoke" else level  # it probes fewer levels
+recorded = Recorded(6, tier, seed, device)
+
+# %% [markdown]
+# ## Hallucination at chance is one coefficient that is zero
+#
+# Write a string of parentheses as signs $s_i = \pm 1$. Every law on such strings is given by its
+# **Fourier coefficients** $\mathbb{E} \prod_{i \in S} s_i$, one for each set $S$ of places. The
+# size of $S$ is the **order** (or degree): order 1 are the marginals, order 2 the pairs. Parity's
+# rule says that the product of all eight signs is $+1$: it is the one coefficient of order 8. So
+#
+# $$\text{share that breaks the rule} = \tfrac{1}{2}
+# \Bigl(1 - \mathbb{E} \prod_{i=1}^{8} s_i\Bigr).$$
+#
+# A network hallucinates at chance exactly if this one coefficient is zero, **whatever it knows of
+# the others**. Two laws show it. The *truncated* law has the training set's coefficients up to some
+# order and none above. The *maximum-entropy* law has them too, and assumes nothing else; its higher
+# coefficients follow from the lower ones, and need not be zero. Order 1 is the paper's local
+# generation: independent symbols.
+
+# %%
+strings, _ = Parity(8).split(64, seed)
+for order in (1, 2, 3):
+    every, values = truncated(strings, 2, order)
+    law = maximum_entropy(strings, 2, order)
+    broken = values[~Parity(8).is_valid(every)].sum(), law.probabilities[
+        ~Parity(8).is_valid(law.strings)
+    ].sum()
+    print(f"order {order}: truncated {broken[0]:.3f}, maximum entropy {broken[1]:.3f}")
+
+# %% [markdown]
+# ## Two networks that hallucinate at 50 %, and know different things
+#
+# Here are networks in the middle of their hallucination, beside what laws of orders 1, 2 and 3
+# would draw. The rate of hallucination is the same for all. **What tells them apart is where the
+# valid samples lie**: a law of independent symbols finds training strings and new ones alike, one
+# of triples finds mostly training strings.
+
+# %% tags=["hide-input"]
+middle = {
+    "UNet on glyphs": (recorded("parity-8-unet"), -1),
+    "UNet on blocks": (recorded("parity-8-unet-blocks"), 8),
+    "MLP on scalars": (recorded("parity-8-scalars"), 7),
+    "MLP on vectors": (recorded("parity-8-mlp-vectors"), 13),
+}
+if tier == "smoke":
+    middle = {title: (results, -1) for title, (results, _) in middle.items()}
+tables.ways(middle)
+
+# %% [markdown]
+# The UNet on glyphs is what the paper describes: it knows nothing of its training set but the
+# symbols. The MLP on scalars, which hallucinates as often, follows its training set's pairs and
+# triples. The last columns say it directly: the **slope** of a network's coefficients on those of
+# its training set, by order, is 1 where it gives them back, 0 where it knows nothing of them.
+# Chapters 1 and 2 call this phase local generation; on scalars that is half of the truth.
+#
+# ## The ladder
+#
+# Follow two networks from beginning to end. The upper panels cannot tell the orders apart, and the
+# lower ones can.
+
+# %% tags=["hide-input"]
+#| label: beyond-ladder
+#| fig-cap: >-
+#|   Readable samples that break the rule (above), and the share of valid samples that are training
+#|   strings (below), along training. Dashed: what the maximum-entropy law with exactly the
+#|   training set's statistics up to an order would give; nothing is fitted.
+#| fig-alt: >-
+#|   Line plots: at a steady 50 % of hallucination the share of training strings climbs from order
+#|   to order
+climbing = {
+    "MLP on scalars": recorded("parity-8-scalars"),
+    "UNet on blocks": recorded("parity-8-unet-blocks"),
+}
+figures.splits({title: ladder.splits(one) for title, one in climbing.items()})
+plt.show()
+
+# %% tags=["hide-input"]
+#| label: beyond-slopes
+#| fig-cap: >-
+#|   Slope of generated on training coefficients, by order. The rule is the last one. Lines are
+#|   means over the seeds, bands their range (or 1.96 standard errors of one seed).
+#| fig-alt: >-
+#|   Line plots: low orders rise first, order 4 next, the highest last
+figures.fourier_slopes({title: (one.steps, *one.slopes()) for title, one in climbing.items()})
+plt.show()
+
+# %% [markdown]
+# ## How many strings make a network hallucinate
+#
+# The ladder makes a prediction. If a network on its plateau draws from the law of order 3, then
+# it hallucinates only where that law does. With few training strings, their pairs and triples
+# leave no other string possible: the law of order 3 **is** the training set, and there should be no
+# phase of hallucination at all. The figure has that law without a single parameter, and networks.
+
+# %% tags=["hide-input"]
+#| label: beyond-threshold
+#| fig-cap: >-
+#|   The most that a network ever breaks the rule, against the number of its training strings;
+#|   lines are the maximum-entropy laws of orders 1 to 3, means over the seeds' training sets, with
+#|   their range.
+#| fig-alt: >-
+#|   Plot: the law of order 3 jumps from 0 to one half between 40 and 48 strings, and networks
+#|   follow
+by_count = {count: recorded(name) for count, name in beyond.COUNTS.items()}
+found = ladder.threshold(by_count, (1, 2, 3))
+figures.threshold(found.strings, found.measured, found.predicted, valid=128)
+plt.show()
+
+# %% [markdown]
+# Laws of order 1 and 2 say that all of these networks should hallucinate; the law of order 3 says
+# which of them do. Networks are not exactly on it: below the threshold some samples break the rule
+# on the way.
+#
+# ## The order of the rule decides when it is learned
+#
+# A check over the first $k$ of eight signs is a rule of order $k$. Its coefficient, one minus twice
+# the share that breaks it, is there from the first readable samples on where $k \le 4$, and later
+# the higher $k$ is. **A rule of low order needs no escape from hallucination: there is no phase of
+# it.**
+
+# %% tags=["hide-input"]
+#| label: beyond-checks
+#| fig-cap: >-
+#|   The coefficient of the rule itself over readable samples, for checks of two to eight signs, 64
+#|   of 128 strings; means over the seeds and their range.
+#| fig-alt: >-
+#|   Line plot: checks of two to four signs are at one throughout, five to eight rise later and
+#|   later
+checks = {order: recorded(f"check-{order}-scalars") for order in (2, 3, 4, 5, 6, 8)}
+figures.coefficients(
+    {
+        f"{order}": (one.steps, 1 - 2 * ladder.hallucinating(one.counts))
+        for order, one in checks.items()
+    }
+)
+plt.show()
+
+# %% [markdown]
+# Other rules have their orders too. This is which part of each the statistics of an order fix,
+# with nothing trained:
+
+# %% tags=["hide-input"]
+rules = {
+    "Parity(8)": (Parity(8), 64, (1, 2, 3)),
+    "sum of two digits": (QuarterSum(), 50, (1, 2)),
+    "Dyck(12)": (Dyck(12), 66, (1, 2)),
+}
+orders(rules, seed)
+
+# %% [markdown]
+# ## Three clocks
+#
+# When does the local dependency ratio fall: with the low orders, or when hallucination ends? The
+# answer depends on the mean. The **mean of ratios**, as the paper defines it, is half way down
+# when orders 1 to 3 are known, long before the network stops hallucinating. The **ratio of means**,
+# in which signals with a large Jacobian count for more, waits for order 4. "Half way" is half way
+# from 1 to the ratio of the exact denoiser of the training set, and all steps are the first
+# measured ones from which on a thing holds to the end.
+
+# %% tags=["hide-input"]
+clocks = {f"{count} strings of parity": one for count, one in by_count.items()}
+clocks |= {f"check of {order}, 64 strings": one for order, one in checks.items()}
+tables.clocks(clocks, level)
+
+# %% [markdown]
+# So "a high ratio when there is hallucination" holds of one mean and fails of the other. The paper
+# of Wang, Finn and Liu has two clocks, for the rule and for memory {cite:p}`wang2026clocks`. Here
+# is a third between them.
+#
+# ## What covariance alone explains
+#
+# Locality can have a duller cause. The best **linear** denoiser, Wiener's filter, looks at other
+# pixels only where they are correlated, and Lukoianov and coauthors trace the locality of image
+# models to just that {cite:p}`lukoianov2025locality`. On parity no two symbols are correlated: the
+# linear denoiser has a ratio of 1 whatever the rule is, and what is below 1 needs more than
+# covariance. On sums of digits and Dyck words it does not.
+
+# %% tags=["hide-input"]
+#| label: beyond-linear
+#| fig-cap: >-
+#|   The ratio of x̂0 over noise levels: the best linear denoiser, the exact rule, and a network
+#|   half way through its measured steps and at the end.
+#| fig-alt: >-
+#|   Line plots: on parity the linear ratio is one and the rule's falls; on digits and Dyck words
+#|   the linear one is below one as well
+beside = ("parity-8-scalars", "quarter-unet-470", "quarter-token-dit-470", "dyck-8-unet")
+figures.linear({name: ladder.beside_linear(recorded(name)) for name in beside})
+plt.show()
+
+# %% tags=["hide-input"]
+tables.linear(recorded(name) for name in beside)
+
+# %% [markdown]
+# The UNet on Quarter-MNIST stays close to the linear denoiser at every level: its ratio is no proof
+# that it knows the rule, nor that it is local by some bias of its own. A ratio is read best as a
+# distance from three exact ones: marginals, linear, rule.
+#
+# ## What was tried against the bias
+#
+# The paper leaves open whether training can be changed so that the ratio falls *without*
+# memorising. Each row below changes one thing. The most direct is a **penalty on locality**:
+# $\lambda\, (\mathrm{LDR}(x_t) - \text{aim})^2$ is added to the loss, where the aim is what the
+# exact denoiser of the rule has at the very same $x_t$ (`training.penalty`; it works on any network
+# that can be differentiated twice). The rule is tried twice: parity, and a check of five of the
+# eight signs, which networks do learn in this time.
+
+# %% tags=["hide-input"]
+#| label: beyond-cures
+#| fig-cap: >-
+#|   Where each treatment takes the local dependency ratio (across) and hallucination (up) by the
+#|   end of training. A star is an exact denoiser: of the rule, of the training set.
+#| fig-alt: >-
+#|   Scatter plots: treatments move the ratio without moving hallucination below what no treatment
+#|   reaches
+treated = {
+    rule: {words: recorded(name) for words, name in by_words.items()}
+    for rule, by_words in beyond.TREATMENTS.items()
+}
+panels, exact = ladder.treatments(treated, level)
+figures.cures(panels, exact, level)
+plt.show()
+
+# %% tags=["hide-input"]
+tables.treated(treated, level)
+
+# %% [markdown]
+# ```{margin}
+# Goodhart's law: a measure that becomes a target is no measure any more.
+# ```
+#
+# The ratio can be had: the penalty puts it where the rule's is, or at 1, or near 0. **The rule does
+# not come with it.** Whoever wants fewer hallucinations must look at outcomes, and the ratio is a
+# sign of what a network does, not a lever. What helps most is attention to the middle noise levels,
+# and what it speeds up is memorising: samples that break the rule become fewer, and training
+# strings more. That nothing here lets a network learn parity is a statement about these networks,
+# these sizes and these steps. It does not show that it cannot be done.
+#
+# How long would one have to wait? One training goes on five times as long:
+
+# %% tags=["hide-input"]
+#| label: beyond-long
+#| fig-cap: >-
+#|   Outcomes of a training of 60,000 steps on 64 of the 128 strings of parity; dashed: chance.
+#| fig-alt: >-
+#|   Line plot: training strings rise, hallucination falls, new valid strings stay rare
+figure, axis = plt.subplots(figsize=(7.6, 3.6))
+figures.outcome_curves(axis, **recorded("parity-8-scalars-long").curves)
+axis.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# ## Does the ratio's plateau tell how deep a rule is?
+#
+# Dyck words that may be nested two, three, four or six deep are a rule of growing depth and the
+# same length. If the plateau of the ratio mirrored the rule, it should go down with depth.
+
+# %% tags=["hide-input"]
+#| label: beyond-depths
+#| fig-cap: >-
+#|   Ratio of x̂0 along training (left; dotted: the exact rule) and hallucination (right), of Dyck
+#|   words of length 12 that are nested up to a depth.
+#| fig-alt: >-
+#|   Line plots: the ratio of each depth along training beside that of its exact rule
+nested = {depth: recorded(f"dyck-12-depth-{depth}-scalars") for depth in beyond.DEPTHS}
+figures.depths({str(depth): ladder.along(one, level) for depth, one in nested.items()}, level)
+plt.show()
+
+# %% tags=["hide-input"]
+tables.depths(nested, level)
+
+# %% [markdown]
+# PLACE FOR ATTENTION AND DIFFERENCES
+
+# %% [markdown]
+# ## What others have found since
+#
+# - **Two clocks.** {cite:t}`wang2026clocks` train DiTs on group parity: the time to the rule rises
+#   with the order of the check, the time to memory with the number of samples. The table of clocks
+#   above adds when the ratio falls.
+# - **Coarse before fine.** {cite:t}`han2025rules` find that coarse rules between parts of an image
+#   are learned and fine ones are not; {cite:t}`favero2025compositional` that grammars are learned
+#   level by level, as moments are here. {cite:t}`bonnaire2025memorize` have a time to generalise
+#   that does not depend on the number of samples, and one to memorise that grows with it.
+# - **Locality.** {cite:t}`kamb2024creativity` predict what convolutional models draw from local
+#   score machines; {cite:t}`lukoianov2025locality` derive locality from the covariance of the
+#   pixels, which is why the linear denoiser stands beside every ratio above;
+#   {cite:t}`niedoba2024mechanistic` find posteriors of patches in trained networks.
+#
+# ## The paper leaves open, we find
+#
+# ```{ledger} digest-open-questions digest-next-checks digest-penalty
+# ```
+#
+# ## What to take along
+#
+# - **50 % is not a phase but a coefficient.** Look at where the valid samples lie before calling a
+#   network local.
+# - **Whether a network hallucinates can be computed from its training set**, by the
+#   maximum-entropy law of low order.
+# - **Say which mean.** The mean of ratios falls with the low orders, the ratio of means later.
+# - **Compare with the linear denoiser.** On correlated symbols a lower ratio is no sign of a rule.
+# - **The ratio is a symptom.** Forcing it changes the ratio.
+#
+# ## The settings
+
+# %% tags=["hide-input"]
+settings(recorded(name) for name in recorded.names)
