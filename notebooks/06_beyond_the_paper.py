@@ -86,8 +86,8 @@ for order in (1, 2, 3):
 # %% [markdown]
 # ## Two networks that hallucinate at 50 %, and know different things
 #
-# Here are networks in the middle of their hallucination, beside what laws of orders 1, 2 and 3
-# would draw. The rate of hallucination is the same for all. **What tells them apart is where the
+# Here are networks in the middle of their hallucination, and below them what laws with exactly the
+# training set's statistics up to order 1, 2 and 3 would draw. The rate of hallucination is the same for all. **What tells them apart is where the
 # valid samples lie**: a law of independent symbols finds training strings and new ones alike, one
 # of triples finds mostly training strings.
 

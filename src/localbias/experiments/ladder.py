@@ -171,22 +171,6 @@ def since(steps: np.ndarray, holds: np.ndarray) -> np.ndarray:
     return found
 
 
-def ways_to_hallucinate(results: Results, row: int) -> dict[str, np.ndarray]:
-    """Outcomes of readable samples at a measured step, all seeds, beside those of laws.
-
-    Args:
-        results: records of strings.
-        row: place among the measured steps.
-
-    Returns:
-        "network" -> shares [S, 3] of readable samples: breaks the rule, in the training set, never
-        seen; and the same of the maximum-entropy laws by name.
-    """
-    _, shares, laws = splits(results)
-    by_order = {f"order {order}": law for order, law in laws.items()}
-    return {"network": shares[:, row]} | by_order
-
-
 def splits(results: Results) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
     """What readable samples are along training, and what laws of orders 1 to 3 would draw.
 

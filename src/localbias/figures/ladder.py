@@ -58,7 +58,9 @@ def splits(panels: Mapping[str, tuple[np.ndarray, np.ndarray, Mapping[int, np.nd
         top.set(title=title, ylim=(-0.02, 0.72))
         bottom.set(ylim=(0.4, 1.02))
         step_axis(bottom, steps)
-        bottom.set_xlim(0.9 * steps[0], 1.1 * steps[-1])
+        readable = steps[~np.isnan(shares).any((0, 2))]
+        first = readable[0] if len(readable) else steps[0]
+        bottom.set_xlim(0.9 * first, 1.1 * steps[-1])
     axes[0, 0].set_ylabel("readable samples that\nbreak the rule")
     axes[1, 0].set_ylabel("valid samples that are\ntraining strings")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -146,14 +148,15 @@ def linear(
             else:
                 rows, own = np.atleast_2d(ratios), next(networks)
                 mean_and_range(axis, levels, rows, colour=own, marker="o", label=name)
-        axis.set(title=title, xlabel="noise level √ᾱ (1 is clean)", ylim=(0, 1.04), xlim=(0, 1))
+        axis.set(title=title, xlabel="noise level √ᾱ", ylim=(0, 1.04), xlim=(0, 1))
+        axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1 (clean)"])
     axes[0, 0].set_ylabel("LDR of x̂0")
     found = {
         label: handle
         for axis in axes[0]
         for handle, label in zip(*axis.get_legend_handles_labels())
     }
-    figure.legend(found.values(), found, loc="outside lower center", ncols=3)
+    figure.legend(found.values(), found, loc="outside lower center", ncols=4)
     return figure
 
 

@@ -12,33 +12,35 @@ SHARES = ("breaks the rule", "in the training set", "never seen")
 
 
 def ways(cases: Mapping[str, tuple[Results, int]]) -> Markdown:
-    """What readable samples are at one step of a training, beside the laws of orders 1 to 3.
+    """What readable samples are at one step of a training, and by the laws of orders 1 to 3.
 
     Args:
-        cases: title -> records and a place among their measured steps.
+        cases: title -> records of the same training strings, and a place among their measured
+            steps. The laws are those of the first.
     """
-    rows = []
+    rows: list[dict[str, str]] = []
+    laws: dict[int, np.ndarray] = {}
     for title, (results, row) in cases.items():
-        found = ladder.ways_to_hallucinate(results, row)
-        slopes, _ = results.slopes()
-        names = {"network": f"{title}, step {results.steps[row]:,}"}
-        for source, shares in found.items():
-            cells = {name: spread(column, ".0%") for name, column in zip(SHARES, shares.T)}
-            near = slopes[:, row] if source == "network" else None
-            rows.append(
-                {"": f"**{names[source]}**" if near is not None else f"exactly {source}"}
-                | cells
-                | {f"slope, {title}": cell for title, cell in _slopes(near).items()}
-            )
+        steps, shares, by_order = ladder.splits(results)
+        laws = laws or by_order
+        cells = _shares(shares[:, row]) | _slopes(results.slopes()[0][:, row])
+        rows.append({"": f"{title}, step {steps[row]:,}"} | cells)
+    empty = dict.fromkeys(_slopes(np.zeros((1, 8))), "")
+    rows += [{"": f"law of order {k}"} | _shares(law) | empty for k, law in laws.items()]
     return table(rows)
 
 
-def _slopes(slopes: np.ndarray | None) -> dict[str, str]:
-    """Mean slopes of groups of orders, of [S, L]; nothing for a law."""
+def _shares(shares: np.ndarray) -> dict[str, str]:
+    return {name: spread(column, ".0%") for name, column in zip(SHARES, shares.T)}
+
+
+def _slopes(slopes: np.ndarray) -> dict[str, str]:
+    """Means over groups of orders, of slopes [S, L]."""
     groups = {"orders 1–3": slice(0, 3), "order 4": slice(3, 4), "above": slice(4, None)}
-    if slopes is None:
-        return dict.fromkeys(groups, "")
-    return {name: spread(np.nanmean(slopes[:, some], 1), ".2f") for name, some in groups.items()}
+    return {
+        f"slope, {name}": spread(np.nanmean(slopes[:, some], 1), ".2f")
+        for name, some in groups.items()
+    }
 
 
 def clocks(experiments: Mapping[str, Results], level: float) -> Markdown:
@@ -140,7 +142,7 @@ def depths(experiments: Mapping[int, Results], level: float, at: int = 1000) -> 
 
 
 def linear(experiments: Iterable[Results]) -> Markdown:
-    """The ratio of the best linear denoiser by level, beside the exact rule's and the network's.
+    """The ratio of x̂0 where the exact rule is furthest below the best linear denoiser.
 
     Args:
         experiments: records that were probed.
@@ -148,9 +150,11 @@ def linear(experiments: Iterable[Results]) -> Markdown:
     rows = []
     for results in experiments:
         levels, curves = ladder.beside_linear(results)
-        for v, level in enumerate(levels):
-            cells = {name: _cell(ratios, v) for name, ratios in curves.items()}
-            rows.append({"experiment": f"`{results.name}`", "√ᾱ": f"{level:g}"} | cells)
+        v = int(np.nanargmax(curves["linear"] - curves["rule"]))
+        cells = {name: _cell(ratios, v) for name, ratios in curves.items()}
+        away = np.abs(curves["network, at the end"] - curves["linear"]).max(1)
+        furthest = {"network at the end, furthest from linear at any level": spread(away, ".2f")}
+        rows.append({"experiment": f"`{results.name}`", "√ᾱ": f"{levels[v]:g}"} | cells | furthest)
     return table(rows)
 
 
