@@ -200,8 +200,9 @@ if tier == "laptop" and seed == 0 and live_steps >= 4000:
 #
 # 1. **Fuzzy.** No symbol is sharp yet; nearly everything is unreadable.
 # 2. **Hallucination.** Symbols become sharp, and about half of the readable strings break the rule,
-#    as if every symbol had been drawn by itself. In this dense network the blue curve runs ahead of
-#    the green one from the start: the valid strings that appear are mostly training strings.
+#    as often as if every symbol had been drawn by itself. Yet in this dense network the blue curve
+#    runs ahead of the green one from the start: the valid strings that appear are mostly training
+#    strings. It knows more than its symbols; chapter 6 says what.
 # 3. **Overfitting.** Hallucinations become fewer and the green curve falls towards zero: the
 #    network gets to know the *training strings*, not the rule. It does not extrapolate.
 #
