@@ -87,9 +87,9 @@ for order in (1, 2, 3):
 # ## Two networks that hallucinate at 50 %, and know different things
 #
 # Here are networks in the middle of their hallucination, and below them what laws with exactly the
-# training set's statistics up to order 1, 2 and 3 would draw. The rate of hallucination is the same for all. **What tells them apart is where the
-# valid samples lie**: a law of independent symbols finds training strings and new ones alike, one
-# of triples finds mostly training strings.
+# training set's statistics up to order 1, 2 and 3 would draw. The rate of hallucination is the same
+# for all. **What tells them apart is where the valid samples lie**: a law of independent symbols
+# finds training strings and new ones alike, one of triples finds mostly training strings.
 
 # %% tags=["hide-input"]
 middle = {

@@ -8,7 +8,7 @@ import pytest
 
 from localbias import store
 from localbias.book import chapters
-from localbias.experiments import catalogue, engine, modes, recorded, recursion
+from localbias.experiments import beyond, catalogue, engine, modes, recorded, recursion
 from localbias.experiments.recorded import CHAPTERS, SEEDS, Recorded, expected_seconds
 
 SOURCES = {int(source.name[:2]): source for source in chapters.sources() if source.name[0] == "0"}
@@ -54,6 +54,8 @@ def test_a_chapter_asks_for_what_it_was_told_and_for_all_of_it(chapter):
     assert patterns
     loops = "recorded(name)" in code or "recorded(base)" in code
     compared = {"modes.LINE": modes.LINE, "modes.PLANE": modes.PLANE}  # by a name of the package
+    compared |= {"beyond.TREATMENTS": beyond.TREATMENTS}
+    compared |= {"beyond.COUNTS": {"parity": beyond.COUNTS}}
     named = [by for place, table in compared.items() if place in code for by in table.values()]
     in_tables = {name for by in named for name in by.values()}
     for name in CHAPTERS[chapter]:
