@@ -409,6 +409,22 @@ tables.probes(questions)
 # The local dependency ratio of single samples tells little of either. It is a property of a network
 # at a noise level, and a good one; a filter of samples it is not.
 #
+# ## Which probe for which failure
+#
+# A probe that is chosen on the samples that it is judged on flatters itself. Here every other
+# sample chooses: the probe, the side of it that points to the failure, and the weights of a
+# logistic regression on all of them. The other half says what they are worth.
+
+# %% tags=["hide-input"]
+tables.advice(subjects)
+
+# %% [markdown]
+# The advice is short. **Against what is unsharp or between modes, take the variance of
+# $\hat{x}_0$**, in a window that some labelled samples choose; all probes together add little.
+# **Against wrong strings made of sure symbols, no probe of single samples helps** while the network
+# is in its local phase: read the strings, or train on. Once it has begun to remember, a probe finds
+# wrong strings, and valid new ones with them: whoever filters by it keeps the training set.
+#
 # ## The paper says, we find
 #
 # ```{ledger} mode-interpolation mode-interpolation-filter mode-interpolation-shapes

@@ -123,3 +123,35 @@ def test_the_exact_score_lies_in_no_mode_by_a_coarse_sampler_alone():
     )
     assert fine.sum() == coarse.sum() == 2000 and fine[0] == 0
     assert 0.04 < coarse[0] / 2000 < 0.1  # 6.6 % of 20,000
+
+
+def test_advice_finds_the_probe_that_tells_and_is_judged_on_other_samples(made_up):
+    found = filters.advice(made_up, "unreadable")
+    assert found.probe == "variance, 0.5 to 0.9" and found.alone.value > 0.95
+    assert found.together.value > 0.9
+    assert filters.advice(made_up, "never seen") is None
+    moves = made_up.records[0].arrays["trajectory"]
+    moves[:] = np.random.default_rng(1).exponential(1, moves.shape)
+    nothing = filters.advice(made_up, "unreadable")
+    assert nothing.alone.low < 0.5 < nothing.alone.high, "nothing is found where nothing is"
+
+
+def test_a_probe_that_is_low_for_what_is_sought_is_named_so(made_up):
+    arrays = made_up.records[0].arrays
+    arrays["trajectory"] = -arrays["trajectory"]
+    found = filters.advice(made_up, "unreadable")
+    assert found.probe == "low variance, 0.5 to 0.9" and found.alone.value > 0.95
+
+
+def test_two_probes_together_beat_each_alone():
+    generator = np.random.default_rng(2)
+    bad = generator.random(4000) < 0.5
+    values = generator.normal(size=(4000, 2)) + bad[:, None]
+    chosen = np.arange(4000) % 2 == 0
+    ranks = np.column_stack([filters._ranks(column, chosen) for column in values.T])
+    weights = filters._weights(ranks[chosen], bad[chosen])
+    assert weights[0] == pytest.approx(weights[1], rel=0.15) and weights.min() > 0
+    together = auc(ranks[~chosen] @ weights, bad[~chosen])
+    assert (
+        together.value > max(auc(column[~chosen], bad[~chosen]).value for column in values.T) + 0.03
+    )

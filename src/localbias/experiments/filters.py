@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from localbias.experiments.results import Results
 from localbias.measure import Watching
@@ -151,6 +153,81 @@ def cut(
     threshold = float(np.quantile(values[halves & ~bad], keep))
     gone, kept = removed(values[~halves], bad[~halves], threshold)
     return Cut(window, threshold, gone, kept, area, int(bad[~halves].sum()))
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Which probe tells two groups apart, chosen on one half of the samples, judged on the other.
+
+    Attributes:
+        probe: the best single one, with "low" before it where low values point to the first group.
+        alone: its area.
+        together: the area of all probes in a logistic regression on their ranks.
+    """
+
+    probe: str
+    alone: Auc
+    together: Auc
+
+
+def probes(results: Results) -> dict[str, np.ndarray]:
+    """Every probe of the way to a sample: name -> scores [S, M, n]."""
+    found = {f"variance, {name}": values for name, values in variances(results).items()}
+    for level, (ratio, size) in jacobians(results).items():
+        found |= {f"LDR at {level:g}": ratio, f"‖J‖² at {level:g}": size}
+    return found
+
+
+def advice(results: Results, group: str, row: int = -1, seed: int = 0) -> Advice | None:
+    """Which probe to use for a question, and what all of them together are worth.
+
+    Every other sample chooses the probe, the side that points to the first group, and the weights;
+    the rest decides what they are worth.
+
+    Args:
+        results: the records.
+        group: one of GROUPS.
+        row: of the measured steps.
+        seed: by its place.
+
+    Returns:
+        None where a half has fewer than two samples of either group.
+    """
+    first, second = GROUPS[group]
+    kinds = outcomes(results)[seed, row]
+    among = np.flatnonzero(np.isin(kinds, (*first, *second)))
+    bad, chosen = np.isin(kinds[among], first), np.arange(len(among)) % 2 == 0
+    scores = {name: values[seed, row, among] for name, values in probes(results).items()}
+    there = {name: auc(values[chosen], bad[chosen]) for name, values in scores.items()}
+    known = {name: area.value for name, area in there.items() if area}
+    if not known:
+        return None
+    best = max(known, key=lambda name: abs(known[name] - 0.5))
+    side = 1 if known[best] >= 0.5 else -1
+    alone = auc(side * scores[best][~chosen], bad[~chosen])
+    ranks = np.column_stack([_ranks(values, chosen) for values in scores.values()])
+    together = auc(ranks[~chosen] @ _weights(ranks[chosen], bad[chosen]), bad[~chosen])
+    if not (alone and together):
+        return None
+    return Advice(best if side > 0 else f"low {best}", alone, together)
+
+
+def _ranks(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The share of chosen samples below each value, less a half: free of the probe's own scale."""
+    return np.searchsorted(np.sort(values[chosen]), values) / chosen.sum() - 0.5
+
+
+def _weights(ranks: np.ndarray, bad: np.ndarray, ridge: float = 1.0) -> np.ndarray:
+    """Weights [F] of a logistic regression with an intercept, which is not returned."""
+    sign, design = np.where(bad, 1.0, -1.0), np.column_stack([ranks, np.ones(len(ranks))])
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (design @ weights)
+        shrunk = np.append(ridge * weights[:-1], 0.0)
+        slope = -(design.T @ (sign * expit(-margin))) + shrunk
+        return float(np.logaddexp(0, -margin).sum() + shrunk @ weights / 2), slope
+
+    return minimize(loss, np.zeros(design.shape[1]), jac=True).x[:-1]
 
 
 def points_of(results: Results) -> Points:

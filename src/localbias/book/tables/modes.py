@@ -275,3 +275,31 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Markdown:
         {"question": question} | {name: areas(found) for name, found in by.items()}
         for question, by in rows.items()
     )
+
+
+def advice(subjects: Mapping[str, Results]) -> Markdown:
+    """Which probe for which question, chosen on one half of the samples and judged on the other.
+
+    Args:
+        subjects: title -> records.
+    """
+    rows = []
+    for group in filters.GROUPS:
+        for title, results in subjects.items():
+            for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
+                seeds = range(len(results.records))
+                found = [filters.advice(results, group, row, seed) for seed in seeds]
+                known = [one for one in found if one]
+                if not known:
+                    continue
+                names = list(dict.fromkeys(one.probe for one in known))
+                rows.append(
+                    {
+                        "to find": group,
+                        "in": f"{title}, step {results.steps[row]:,}",
+                        "best single probe": ", ".join(names),
+                        "its area": areas([one.alone for one in known]),
+                        "all probes together": areas([one.together for one in known]),
+                    }
+                )
+    return table(rows)
