@@ -93,7 +93,9 @@ def test_changes_replace_fields():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("parity-9",), "unknown experiment 'parity-9'; known: parity-8-scalars, "),
+        (("parity-9",), "unknown experiment 'parity-9'; did you mean parity-8-"),
+        (("parity-8-scalers",), "did you mean parity-8-scalars, .*localbias list"),
+        (("zzz",), "unknown experiment 'zzz'; `localbias list` names all"),
         (("parity-8-mlp", "huge"), "unknown tier 'huge'; known: smoke, laptop, paper"),
         (("parity-8-mlp", "paper"), "'parity-8-mlp' has no tier 'paper'; it has: smoke, laptop"),
         (("quarter-mlp-50", "paper"), "has no tier 'paper'"),

@@ -1,5 +1,6 @@
 """The experiments of the book, by name, each in its tiers. `recipes` says how they are made."""
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -264,17 +265,29 @@ def make(name: str, tier: str = "laptop", seed: int = 0, **changes: Any) -> Expe
         changes: fields that replace those of the experiment.
 
     Raises:
-        ValueError: for what is unknown, naming what there is.
+        ValueError: for what is unknown, naming what is like it.
     """
     if name not in EXPERIMENTS:
-        raise ValueError(f"unknown experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
-    if tier not in TIERS:
-        raise ValueError(f"unknown tier {tier!r}; known: {', '.join(TIERS)}")
+        raise ValueError(unknown(name))
+    require_tier(tier)
     if tier not in tiers(name):
         raise ValueError(
             f"experiment {name!r} has no tier {tier!r}; it has: {', '.join(tiers(name))}"
         )
     return EXPERIMENTS[name](name, tier, seed).replace(**changes)
+
+
+def require_tier(tier: str) -> None:
+    """ValueError for a tier that there is not, naming those there are."""
+    if tier not in TIERS:
+        raise ValueError(f"unknown tier {tier!r}; known: {', '.join(TIERS)}")
+
+
+def unknown(name: str) -> str:
+    """What to say of a name or pattern that is no experiment's: those like it, if there are any."""
+    alike = difflib.get_close_matches(name, EXPERIMENTS, n=3)
+    meant = f"did you mean {', '.join(alike)}? " if alike else ""
+    return f"unknown experiment {name!r}; {meant}`localbias list` names all"
 
 
 CHAINED = 5  # chains of each treatment that the book shows

@@ -139,8 +139,8 @@ def chains(tier: str = "laptop", seed: int = 0, device: str = "auto") -> dict[st
 def expected_seconds(experiments: Sequence[Experiment]) -> list[float | None]:
     """How long trainings take by the records of their kind, None where there is none.
 
-    Those of the same name and tier come first. Else it is a matter of seconds a step with the same
-    network, renderer and batch.
+    Those of the same name and tier that took as many such steps come first. Else it is a matter of
+    seconds a step with the same network, renderer and batch.
     """
     folders = {engine.records_of(one.tier) for one in experiments}
     records = [found for folder in folders for found in all_records(folder=folder, odd=_ignore)]
@@ -148,21 +148,18 @@ def expected_seconds(experiments: Sequence[Experiment]) -> list[float | None]:
 
 
 def _expected(experiment: Experiment, records: Sequence[Record]) -> float | None:
-    named = [
-        found.seconds
-        for found in records
-        if (found.experiment["name"], found.experiment["tier"])
-        == (experiment.name, experiment.tier)
-    ]
+    kind = _kind(experiment.configuration)
+    alike = [found for found in records if _kind(found.experiment) == kind]
+    same = (experiment.name, experiment.tier, experiment.training.steps)
+    named = [found.seconds for found in alike if _name_and_steps(found.experiment) == same]
     if named:
         return mean(named)
-    kind = _kind(experiment.configuration)
-    a_step = [
-        found.seconds / found.experiment["training"]["steps"]
-        for found in records
-        if _kind(found.experiment) == kind
-    ]
+    a_step = [found.seconds / found.experiment["training"]["steps"] for found in alike]
     return mean(a_step) * experiment.training.steps if a_step else None
+
+
+def _name_and_steps(configuration: Mapping[str, Any]) -> tuple[str, str, int]:
+    return configuration["name"], configuration["tier"], configuration["training"]["steps"]
 
 
 def _kind(configuration: Mapping[str, Any]) -> str:
@@ -172,4 +169,4 @@ def _kind(configuration: Mapping[str, Any]) -> str:
 
 
 def _ignore(sentence: str) -> None:
-    """An odd file is another's to tell (`localbias list`)."""
+    """An odd file is another's to tell (`localbias records`)."""

@@ -5,10 +5,10 @@ object to it, a key the hash of a dataclass. Nothing here imports anything else 
 """
 
 from localbias.store.checkpoint import load_checkpoint, save_checkpoint
-from localbias.store.costs import cost
+from localbias.store.costs import cost, duration
 from localbias.store.files import only_writer, require_writable, write_atomically
 from localbias.store.keys import beyond_defaults, key_of, revive
-from localbias.store.origin import code_version, process_of
+from localbias.store.origin import code_version, committed_on, process_of
 from localbias.store.paths import CHECKOUT, RECORDS, ROOT, RUNS, SMOKE_RECORDS
 from localbias.store.record import (
     READS,
@@ -34,7 +34,9 @@ __all__ = [
     "all_records",
     "beyond_defaults",
     "code_version",
+    "committed_on",
     "cost",
+    "duration",
     "find",
     "hash_arrays",
     "key_of",

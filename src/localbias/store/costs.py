@@ -15,9 +15,9 @@ def cost(what: str, seconds: Sequence[float | None]) -> str:
     parts = []
     if known:
         parts.append(
-            f"{len(known)} of them take about {_duration(sum(known))}"
+            f"{len(known)} of them take about {duration(sum(known))}"
             if unknown
-            else f"together they take about {_duration(sum(known))}"
+            else f"together they take about {duration(sum(known))}"
         )
     if unknown:
         parts.append(f"for {unknown if known else 'all'} there is no record that tells how long")
@@ -25,7 +25,8 @@ def cost(what: str, seconds: Sequence[float | None]) -> str:
     return f"{count} to run, without a record yet: {'; '.join(parts)}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A stretch of time in the unit that one would say it in."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def process_of(
         "libraries": {name: metadata.version(name) for name in libraries},
         "steps": list(steps),
         "seconds": round(seconds, 1),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -62,6 +64,26 @@ def code_version(root: Path = ROOT, checkout: bool = CHECKOUT) -> str:
     if commit is None or changed is None:
         return version
     return f"{commit}-dirty" if changed else commit
+
+
+def committed_on(folder: Path) -> dict[str, str]:
+    """The day on which each file of a folder was first committed, as 2025-03-09, by its name.
+
+    It is empty outside a repository, and where the history is cut off (a shallow clone): there
+    every file would seem to be as young as its last commit.
+    """
+    if not folder.is_dir() or not shutil.which("git"):
+        return {}
+    if _git(folder, "rev-parse", "--is-shallow-repository") != "false":
+        return {}
+    added = ("--no-renames", "--diff-filter=A", "--name-only")
+    told = _git(folder, "log", "--format=%x00%cs", *added, "--", ".")
+    found: dict[str, str] = {}
+    for commit in (told or "").split("\0")[1:]:
+        day, *names = commit.split("\n")
+        # The newest commit comes first, so the oldest one stands.
+        found |= {name.rpartition("/")[2]: day for name in names if name}
+    return found
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -51,6 +51,11 @@ class Record:
         """Wall time of all processes that made it."""
         return sum(process["seconds"] for process in self.origin["processes"])
 
+    @property
+    def day(self) -> str:
+        """On which it was made, as 2025-03-09; "" for one so old that its origin does not say."""
+        return self.origin["processes"][-1].get("ended", "")[:10]
+
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """What was measured, checked against its hash.

@@ -1,0 +1,5 @@
+"""`python -m localbias.cli` is the command."""
+
+from localbias.cli import main
+
+main()
