@@ -3,16 +3,20 @@
 import re
 import subprocess
 import sys
+from importlib import metadata
 
 import numpy as np
 import pytest
 
 from localbias import cli, store
 from localbias.book import chapters
+from localbias.cli import records
 from localbias.experiments import catalogue, engine
 
 NAME = "parity-8-scalars"
 SMOKE = catalogue.make(NAME, "smoke")
+SMOKE_WORDS = ["--tier", "smoke", "--seed", "0"]
+COMMANDS = ("list", "records", "show", "run", "verify", "sweep", "migrate", "figure", "notebooks")
 
 
 @pytest.fixture
@@ -20,6 +24,7 @@ def folder(tmp_path, monkeypatch):
     """Where the command's records of the smoke tier now go; those of the others lie beside."""
     monkeypatch.setattr(engine, "SMOKE_RECORDS", tmp_path / "smoke")
     monkeypatch.setattr(engine, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(engine, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(engine.run, "__defaults__", ("auto", None, None, tmp_path / "runs"))
     return tmp_path / "smoke"
 
@@ -61,10 +66,10 @@ def test_run_stores_records_and_prints_their_hash(call, folder):
     code, text = call("run", NAME, "--tier", "smoke", "--device", "cpu")
     found = engine.find(SMOKE)
     assert code == 0 and found.path.parent == folder
-    line = f"{SMOKE.stem}.json  arrays {found.origin['arrays_sha256'][:16]}  "
+    line = f"{found.path}  arrays {found.origin['arrays_sha256'][:16]}  "
     assert re.fullmatch(re.escape(line) + r"\d+ s\n", text)
     again = call("run", NAME, "--tier", "smoke", "--device", "cpu")
-    assert again == (0, f"{line}already recorded\n")
+    assert again == (0, f"already recorded: {found.path}\n")
 
 
 def test_a_pattern_runs_what_it_matches_in_that_tier(call, monkeypatch):
@@ -96,13 +101,17 @@ class Stored:
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["parity-9"], "localbias: unknown experiment 'parity-9'; known: parity-8-scalars,"),
+        (["parity-9"], "localbias: unknown experiment 'parity-9'; did you mean parity-8-"),
+        (["parity-8-scalers"], "localbias: .*; did you mean parity-8-scalars, .*localbias list"),
+        (["zzz"], "localbias: unknown experiment 'zzz'; `localbias list` names all"),
         (["parity-9*"], r"localbias: unknown experiment 'parity-9\*'"),
         ([NAME, "--tier", "huge"], "localbias: unknown tier 'huge'; known: smoke, laptop, paper"),
         (["*", "--tier", "huge"], "localbias: unknown tier 'huge'"),
         ([NAME, "--tier", "paper"], f"localbias: experiment '{NAME}' has no tier 'paper'"),
         (["parity-*-mlp", "--tier", "paper"], "localbias: .*paper"),
         ([NAME, "--tier", "smoke", "--seed", "-1"], r"localbias: experiment\.seed=-1"),
+        ([NAME, "--set", "training.bach=1"], r"localbias: set: no field 'training\.bach'"),
+        ([NAME, "--tier", "smoke", "--device", "tpu"], "localbias: device='tpu'"),
     ],
 )
 def test_what_is_unknown_is_named_and_nothing_run(command, arguments, message, call, folder):
@@ -110,10 +119,23 @@ def test_what_is_unknown_is_named_and_nothing_run(command, arguments, message, c
     assert re.match(message, str(code)) and not folder.exists()
 
 
-def test_an_unknown_device_is_named(call):
-    assert call("run", NAME, "--tier", "smoke", "--device", "tpu")[0].startswith(
-        "localbias: device='tpu'"
-    )
+def test_what_is_not_there_is_refused_where_a_record_is_there_too(call, folder):
+    call("run", NAME, "--tier", "smoke")
+    before = files_of(folder)
+    refused = {
+        ("--tier", "smoke", "--device", "tpu"): "device='tpu'; allowed: auto, cpu",
+        ("--tier", "huge"): "unknown tier 'huge'",
+        ("--tier", "paper"): f"experiment '{NAME}' has no tier 'paper'",
+    }
+    for command in ("run", "verify", "sweep"):
+        for arguments, message in refused.items():
+            assert str(call(command, NAME, *arguments)[0]).startswith(f"localbias: {message}")
+    assert files_of(folder) == before
+
+
+@pytest.mark.parametrize("command", [("records",), ("show", NAME), ("figure", "2")])
+def test_an_unknown_tier_is_always_named(command, call):
+    assert str(call(*command, "--tier", "huge")[0]).startswith("localbias: unknown tier 'huge'")
 
 
 def test_an_error_is_one_line_without_a_traceback():
@@ -200,6 +222,169 @@ def test_list_tells_odd_files_and_goes_on(call, folder, capsys):
     assert "settings.json is damaged: it is no record" in told.err and told.err.count("\n") == 1
 
 
+def test_a_dry_run_says_what_would_train_and_trains_nothing(call, folder):
+    asked = ("run", NAME, "--tier", "smoke", "--seed", 0, "--seed", 1, "--dry-run")
+    code, text = call(*asked)
+    line, other, last = text.splitlines()
+    assert code == 0 and line.split() == ["?", "minutes", *f"20 steps {NAME}".split(), *SMOKE_WORDS]
+    assert "no record that tells how long" in last and not folder.exists()
+    call("run", NAME, "--tier", "smoke")
+    code, text = call(*asked)
+    line, other, last = text.splitlines()
+    assert line == f"already recorded: {engine.find(SMOKE).path}"
+    assert re.match(rf" +\d+\.\d minutes +20 steps  {NAME} --tier smoke --seed 1", other)
+    assert last.endswith("s") and len(list(folder.glob("*.json"))) == 1
+
+
+def test_a_setting_makes_a_record_of_its_own(call, folder):
+    code, _ = call("run", NAME, "--tier", "smoke", "--set", "training.batch=8,16")
+    found = sorted(
+        record.experiment["training"]["batch"] for record in store.all_records(folder=folder)
+    )
+    assert code == 0 and found == [8, 16]
+    changed = ["--tier", "smoke", "--set", "training.batch=8"]
+    code, text = call("verify", NAME, *changed)
+    assert code == 0 and text.endswith(": the same arrays, bit for bit\n")
+    assert call("list")[1].count("seeds") == 1  # the catalogue's own
+
+
+def test_a_sweep_goes_on_after_a_failed_job_and_names_it(call, folder, capsys):
+    asked = ["--tier", "smoke", "--seeds", "0-1", "--set", "training.rate=1e38,0.002"]
+    sys.argv = ["localbias", "sweep", NAME, *asked]
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = capsys.readouterr()
+    assert end.value.code == cli.FAILED and told.out.count("arrays") == 2
+    last = told.err.splitlines()[-3:]
+    assert last[0] == "2 of 4 jobs failed:"
+    for line, seed in zip(last[1:], (0, 1)):
+        assert line.startswith(
+            f"  localbias run {NAME} --tier smoke --seed {seed} --set training.rate=1e+38: the loss"
+        )
+    # Again: what is recorded is not made again, what failed is tried again.
+    before = files_of(folder)
+    code, text = call("sweep", NAME, *asked)
+    assert code == cli.FAILED and text.count("already recorded") == 2 and files_of(folder) == before
+
+
+def test_a_sweep_lists_its_jobs_and_those_that_are_missing(call, folder):
+    asked = ["sweep", "parity-8-scalars*", "--tier", "smoke", "--seeds", "0-1"]
+    names = [name for name in catalogue.EXPERIMENTS if name.startswith("parity-8-scalars")]
+    code, text = call(*asked, "--list")
+    assert code == 0 and not folder.exists()
+    assert text.splitlines() == [
+        f"localbias run {name} --tier smoke --seed {seed}" for name in names for seed in (0, 1)
+    ]
+    call("run", NAME, "--tier", "smoke")
+    left = call(*asked, "--list", "--missing")[1].splitlines()
+    assert left == text.splitlines()[1:]
+    code, told = call(*asked, "--missing")
+    lines = told.splitlines()
+    assert code == 0 and len(lines) == len(left) + 1
+    assert lines[-1].startswith(f"{len(left)} trainings to run, without a record yet: ")
+    assert all(
+        re.match(r" +[\d.?]+ minutes +20 steps  parity-8-scalars", line) for line in lines[:-1]
+    )
+
+
+def test_a_sweep_tells_a_damaged_record(call, folder):
+    call("run", NAME, "--tier", "smoke")
+    engine.find(SMOKE).path.write_text("{")
+    assert call("sweep", NAME, "--tier", "smoke", "--missing")[0] == cli.DAMAGED
+    assert NAME in call("sweep", NAME, "--tier", "smoke", "--missing", "--list")[1]
+    assert call("sweep", NAME, "--tier", "smoke")[0] == cli.FAILED
+
+
+def test_records_are_a_table(call, folder):
+    call("run", NAME, "--tier", "smoke", "--seed", 0, "--seed", 1)
+    call("run", NAME, "--tier", "smoke", "--set", "reads=v")
+    found = engine.find(SMOKE)
+    code, text = call("records", "parity-*", "--tier", "smoke")
+    head, first, second = text.splitlines()
+    assert code == 0 and head.split()[:6] == "name tier seeds steps minutes made".split()
+    day = found.origin["processes"][-1]["ended"][:10]
+    cells = first.split()
+    assert cells[:4] == [NAME, "smoke", "0-1", "20"] and cells[5] == day
+    shares = [int(cell.rstrip("%")) for cell in cells[6:]]
+    assert len(shares) == 4 and abs(sum(shares) - 100) <= 2
+    assert second.endswith("  [reads=v]") and second.split()[2] == "0"
+    assert call("records", "zzz*") == (0, "no record of 'zzz*'\n")
+
+
+def test_records_name_odd_files_and_list_the_others(call, folder, capsys):
+    call("run", NAME, "--tier", "smoke", "--seed", 0, "--seed", 1)
+    (folder / "settings.json").write_text("{}")
+    broken = engine.find(catalogue.make(NAME, "smoke", 1)).path.with_suffix(".npz")
+    broken.write_bytes(b"torn")
+    sys.argv = ["localbias", "records"]
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = capsys.readouterr()
+    assert end.value.code == cli.DAMAGED and told.out.splitlines()[1].split()[:3] == [
+        NAME,
+        "smoke",
+        "0",
+    ]
+    assert told.err.count("\n") == 2 and "settings.json is damaged" in told.err
+    assert f"{broken.name} is damaged" in told.err
+
+
+def test_show_says_what_where_from_and_how_it_went(call, folder, tmp_path):
+    call("run", NAME, "--tier", "smoke", "--seed", 0, "--seed", 1)
+    call("run", NAME, "--tier", "smoke", "--set", "reads=v")
+    found = engine.find(SMOKE)
+    code, text = call("show", NAME, "--seed", 0, "--png", tmp_path / "curve.png")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert code == 0 and lines[0] == f"{NAME}, smoke, seed 0"
+    assert {"training.batch 16", "network.width 32", "measure_at [10,20]"} <= set(lines)
+    assert "schedule.kind linear" not in lines and str(found.path) in text
+    assert f"torch {found.origin['processes'][0]['libraries']['torch']}" in text
+    curve = {line.split()[0]: line for line in lines if line[:1].isdigit() or line[:6] == "chance"}
+    ends = found.arrays["counts"][-1] / found.arrays["counts"][-1].sum()
+    for share, cell in zip(ends, re.findall(r"(\d+)%", curve["20"])):
+        assert int(cell) == round(100 * share)
+    assert set(curve) >= {"10", "20", "chance"}
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "also recorded: --tier smoke --set reads=v, seed" in text
+    assert "schedule.kind" in call("show", NAME, "--all")[1]
+    changed = call("show", NAME, "--set", "reads=v")[1]
+    assert (
+        changed.split("\n\n")[1].split()
+        == "differs from what the name stands for now reads v".split()
+    )
+
+
+def test_show_names_what_is_not_recorded(call):
+    assert (
+        call("show", NAME)[0]
+        == f"localbias: {NAME!r} has no record yet; `localbias run {NAME}` makes one"
+    )
+    assert str(call("show", "zzz")[0]).startswith(
+        "localbias: no record of 'zzz'; `localbias records`"
+    )
+
+
+def test_show_tells_a_damaged_record_of_that_name(call, folder, capsys):
+    call("run", NAME, "--tier", "smoke")
+    engine.find(SMOKE).path.write_text("{")
+    sys.argv = ["localbias", "show", NAME]
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert f"{SMOKE.stem}.json is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "share, bar", [(0, ""), (1, "████████"), (0.5, "████"), (1 / 64, "▏"), (0.3, "██▍")]
+)
+def test_bars_have_eighths(share, bar):
+    assert records.bar(share) == bar.ljust(8)
+
+
+def test_the_version_is_that_of_the_package(call):
+    code, text = call("--version")
+    assert code == 0 and text.startswith(f"localbias {metadata.version('localbias')}")
+
+
 @pytest.mark.parametrize(
     "error, message",
     [
@@ -241,4 +426,4 @@ def test_notebooks_names_an_unknown_chapter(call):
 
 def test_help_names_the_commands(call):
     code, text = call("--help")
-    assert code == 0 and all(command in text for command in ("list", "run", "verify", "notebooks"))
+    assert code == 0 and all(command in text for command in COMMANDS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from localbias.experiments.configuration import Experiment, from_configuration
-from localbias.experiments.parts import grammar_of, network_of, renderer_of
+from localbias.experiments.setup import Setup
 from localbias.store import beyond_defaults
 
 PARTS = ("grammar", "renderer", "network")  # their options are checked by what they name
@@ -66,14 +66,15 @@ def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experi
             there = [f"{prefix}{one}" for one in known if f"{prefix}{one}" not in FIXED]
             there = there or [one for one in experiment.configuration if one not in FIXED]
             raise ValueError(f"set: no field {name!r}; there are: {', '.join(there)}")
+        if isinstance(part.get(field), dict) and not isinstance(value, dict | None):
+            fields = ", ".join(f"{name}.{one}" for one in part[field])
+            raise ValueError(f"set {name}={_text(value)}; it is made of {fields}")
         is_float = isinstance(part.get(field), float) and type(value) is int
         part[field] = float(value) if is_float else value  # 1 and 1.0 have other keys
     try:
         made = from_configuration(configuration)
-        if any(name.split(".")[0] in PARTS for name in settings):
-            grammar_of(made.grammar)
-            network_of(made.network, renderer_of(made.renderer).shape, 0)
-    except (TypeError, ValueError) as error:
+        Setup(made).denoiser()  # now, and not hours later, when its turn comes
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"set {' '.join(as_text(settings))}: {error}") from None
     return made
 
