@@ -16,7 +16,7 @@ help:
 	@echo "make test   set up .venv, run the tests and execute the committed chapters again"
 	@echo "make coverage  the same, and the share of src's lines that it runs"
 	@echo "make lint   set up .venv, hold the code to its style, its types and the floors of the house"
-	@echo "make lock   resolve constraints.txt anew from pyproject.toml"
+	@echo "make lock   resolve both constraints.txt anew from pyproject.toml"
 	@echo "make clean  remove the site and what was fetched for it"
 	@echo "PYTHON=python3.12 make book   chooses the Python of .venv"
 
@@ -68,16 +68,17 @@ $(SCRIPTS): $(VENDOR)/package-lock.json
 	@cp $(PACKAGES)/requirejs/require.js $@/widgets
 	@cp $(addprefix $(PACKAGES)/$(HTML_MANAGER)/,embed-amd.js *.txt *.woff2) $@/widgets/$(HTML_MANAGER)
 
-# In a scratch copy: uv.lock names registry addresses and is not kept. uv's own environment lies there too.
+# In a scratch copy, where uv has an environment of its own. Snakemake holds some libraries back, so sweeps have
+# constraints of their own; what it does not hold back stands there as in the others.
 lock:
 	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(PYTHON) -m venv "$$scratch/uv"; "$$scratch/uv/bin/python" -m pip install --quiet uv; \
 	cp -R pyproject.toml README.md LICENSE src "$$scratch"; \
-	unset UV_FIND_LINKS UV_EXTRA_INDEX_URL; \
-	(cd "$$scratch" && uv/bin/uv lock --quiet && \
-		uv/bin/uv export --quiet --all-extras --no-hashes --no-emit-project --no-annotate --no-header) \
-		> "$$scratch/constraints.txt"; \
-	cp "$$scratch/constraints.txt" constraints.txt
+	unset UV_FIND_LINKS UV_EXTRA_INDEX_URL; cd "$$scratch"; \
+	compile="uv/bin/uv pip compile --quiet --universal --no-annotate --no-header pyproject.toml"; \
+	$$compile --extra book --extra test --output-file constraints.txt > /dev/null; \
+	cp constraints.txt workflow.txt; $$compile --extra workflow --output-file workflow.txt > /dev/null; \
+	cp constraints.txt "$(CURDIR)"; cp workflow.txt "$(CURDIR)/workflow/constraints.txt"
 
 clean:
 	rm -rf book/_build $(SCRIPTS) $(PACKAGES)

@@ -14,7 +14,15 @@ from localbias.store import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
-LOCKED = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()]
+EXTRAS = ("book", "test")  # of the usual environment; sweeps have a further one
+
+
+def pins(path):
+    return [Requirement(line) for line in (ROOT / path).read_text().splitlines()]
+
+
+# By the file of constraints: the extras that are installed with it.
+LOCKED = {"constraints.txt": EXTRAS, "workflow/constraints.txt": ("workflow",)}
 
 
 def installs(text):
@@ -27,7 +35,7 @@ def test_conda_pip_and_make_install_the_same():
     python = next(entry for entry in environment if str(entry).startswith("python="))
     assert PROJECT["requires-python"] == ">=" + python.removeprefix("python=")
     pip = next(entry["pip"] for entry in environment if isinstance(entry, dict))
-    extras = ",".join(PROJECT["optional-dependencies"])
+    extras = ",".join(EXTRAS)
     assert pip == [f"-e .[{extras}]", "-c constraints.txt"]
 
     make = (ROOT / "Makefile").read_text()
@@ -45,22 +53,36 @@ def test_every_make_command_that_is_told_exists(page):
     assert {"book", "test"} <= told <= targets
 
 
-def test_constraints_pin_what_pyproject_asks_for():
-    pins = {(pin.name, str(pin.specifier)) for pin in LOCKED}
-    for seen in map(Requirement, PYPROJECT["tool"]["uv"]["constraint-dependencies"]):
-        assert (seen.name, str(seen.specifier)) in pins
+def test_every_extra_has_constraints():
+    assert set(sum(LOCKED.values(), ())) == set(PROJECT["optional-dependencies"])
 
-    wanted = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
-    for want in map(Requirement, wanted):
-        versions = [pin.specifier for pin in LOCKED if pin.name == want.name]
-        assert versions, f"{want.name} is not in constraints.txt; run `make lock`"
+
+@pytest.mark.parametrize("path", LOCKED)
+def test_constraints_pin_what_pyproject_asks_for(path):
+    extras = sum((PROJECT["optional-dependencies"][extra] for extra in LOCKED[path]), [])
+    for want in map(Requirement, PROJECT["dependencies"] + extras):
+        versions = [pin.specifier for pin in pins(path) if pin.name == want.name]
+        assert versions, f"{want.name} is not in {path}; run `make lock`"
         for pin in versions:
             (exact,) = pin
             assert exact.operator == "==" and want.specifier.contains(exact.version), want.name
 
 
-def test_constraints_name_no_place_of_one_machine():
-    assert all(pin.url is None for pin in LOCKED)
+def test_constraints_hold_the_versions_that_were_seen_to_work():
+    found = {(pin.name, str(pin.specifier)) for pin in pins("constraints.txt")}
+    for seen in map(Requirement, PYPROJECT["tool"]["uv"]["constraint-dependencies"]):
+        assert (seen.name, str(seen.specifier)) in found
+
+
+def test_what_decides_a_records_numbers_is_the_same_in_a_sweep():
+    usual, sweeps = ({pin.name: pin for pin in pins(path)} for path in LOCKED)
+    for want in map(Requirement, PROJECT["dependencies"]):
+        assert str(usual[want.name]) == str(sweeps[want.name])
+
+
+@pytest.mark.parametrize("path", LOCKED)
+def test_constraints_name_no_place_of_one_machine(path):
+    assert all(pin.url is None for pin in pins(path))
 
 
 def test_the_workflow_is_one_and_tests_the_versions_that_are_promised():

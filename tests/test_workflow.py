@@ -17,7 +17,7 @@ from localbias.store import ROOT
 
 pytest.importorskip(
     "snakemake",
-    reason="snakemake is not installed: pip install -e '.[workflow]' -c constraints.txt",
+    reason="snakemake is not installed: pip install -e '.[workflow]' -c workflow/constraints.txt",
 )
 WORKFLOW = ROOT / "workflow"
 NAME = "parity-8-scalars"
