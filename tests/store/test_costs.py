@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from localbias.store import cost
+from localbias.store import cost, duration
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,8 @@ from localbias.store import cost
 )
 def test_a_sentence_for_what_is_known_and_what_is_not(seconds, sentence):
     assert re.search(sentence.replace("(", r"\("), cost("trainings", seconds))
+
+
+def test_a_stretch_of_time_has_the_unit_that_one_would_say_it_in():
+    told = [duration(seconds) for seconds in (0.2, 89, 600, 5399, 9000)]
+    assert told == ["1 s", "89 s", "10 minutes", "90 minutes", "2.5 hours"]

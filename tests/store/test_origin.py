@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 
 import pytest
@@ -84,3 +85,34 @@ def test_looking_writes_nothing_into_the_repository(checkout):
     before = (root / ".git" / "index").read_bytes()
     assert store.code_version(root) == commit
     assert (root / ".git" / "index").read_bytes() == before
+
+
+def test_files_have_the_day_of_their_first_commit(tmp_path, monkeypatch):
+    git(tmp_path, "init", "-q")
+    folder = tmp_path / "records"
+    folder.mkdir()
+    for day, name in (("2025-03-01", "a.json"), ("2025-03-09", "b.json")):
+        (folder / name).write_text(name)
+        git(tmp_path, "add", ".")
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{day}T12:00:00+0000")
+        git(tmp_path, "commit", "-qm", name)
+    # The day on which a file was changed later, or got its name, is not that of its record.
+    (folder / "a.json").write_text("brought to another schema")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2025-04-01T12:00:00+0000")
+    git(tmp_path, "commit", "-qam", "later")
+    assert store.committed_on(folder) == {"a.json": "2025-03-01", "b.json": "2025-03-09"}
+    clone = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth", "1", tmp_path.as_uri(), str(clone))
+    assert store.committed_on(clone / "records") == {}
+
+
+def test_outside_a_repository_nothing_says_when(tmp_path):
+    assert store.committed_on(tmp_path) == {} == store.committed_on(tmp_path / "none")
+
+
+def test_a_process_says_when_it_ended():
+    made = store.process_of(
+        code="abc", device="cpu", threads=1, libraries=(), steps=(0, 20), seconds=1.5
+    )
+    age = datetime.now(UTC) - datetime.fromisoformat(made["ended"])
+    assert timedelta(0) <= age < timedelta(minutes=1)
