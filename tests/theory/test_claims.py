@@ -67,6 +67,15 @@ def test_the_books_claims_are_all_there():
         "levels",
         "one-bit",
         "stairs",
+        "attention-factors",
+        "attention-set",
+        "attention-critical",
+        "attention-pull",
+        "attention-order",
+        "attention-gain",
+        "attention-heals",
+        "attention-diagonal",
+        "attention-additive",
     ]
     with pytest.raises(
         ValueError,

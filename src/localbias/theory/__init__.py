@@ -12,6 +12,7 @@ mathematics alone; verdicts on the paper's claims are `book.claims`.
 - `laws`: laws that the theorems are tried on.
 - `counterexample`: a law under which the best neuron is off the axis.
 - `locality`: the local dependency ratio of the optimum of parity, against noise and length.
+- `attention`: a layer of attention on the same strings: its gradient, its flow, its locality.
 - `flow`: gradient flow of the two-layer network.
 - `trace`: a flow as measured; `stored`: those that are kept.
 - `numerics`: sums and integrals that know their error.

@@ -4,7 +4,7 @@ Each function here computes by how much its claim is missed, and says so in a se
 docstring is the claim. One more claim is one more function. None takes more than about a second.
 """
 
-from localbias.book.claims import growth, invariance, stairs
+from localbias.book.claims import attention, growth, invariance, stairs
 from localbias.book.claims.claim import (
     CONDITION,
     FAILS,
@@ -18,7 +18,8 @@ from localbias.book.claims.claim import (
     source,
 )
 
-CLAIMS = Claims(invariance.CLAIMS | growth.CLAIMS | stairs.CLAIMS)  # in the book's order
+# In the book's order.
+CLAIMS = Claims(invariance.CLAIMS | growth.CLAIMS | stairs.CLAIMS | attention.CLAIMS)
 
 __all__ = [
     "CLAIMS",
@@ -29,6 +30,7 @@ __all__ = [
     "Claim",
     "Claims",
     "Evidence",
+    "attention",
     "checks_in",
     "growth",
     "invariance",
