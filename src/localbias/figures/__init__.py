@@ -4,6 +4,7 @@ Each function returns a matplotlib figure, or draws on the axes it is given; `us
 of them one look. `slider` makes a picture that a slider changes, on a static page too.
 """
 
+from localbias.figures.attention import healing, pulls
 from localbias.figures.flow import escape, phases, scales, training
 from localbias.figures.ladder import coefficients, cures, depths, linear, splits, threshold
 from localbias.figures.locality import (
@@ -81,6 +82,7 @@ __all__ = [
     "fourier_slopes",
     "gallery",
     "globes",
+    "healing",
     "heat_frame",
     "heat_phases",
     "heats_and_matrices",
@@ -99,6 +101,7 @@ __all__ = [
     "over_levels",
     "phases",
     "probes",
+    "pulls",
     "rates",
     "ratios_along",
     "reader_accuracy",

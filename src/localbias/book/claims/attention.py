@@ -81,8 +81,7 @@ def _left() -> Evidence:
     CONDITION,
     "test_attention::test_with_attention_by_position_every_univariate_optimum_is_critical",
     "test_attention::test_with_attention_by_content_it_is_not",
-    condition="Attention goes by position; if it goes by content the product is pulled, as "
-    "{verdict}`attention-pull` says.",
+    condition="Attention goes by position. If it goes by content the rule pulls at the product.",
 )
 def _critical() -> Evidence:
     """A layer whose own path is the best univariate function, and whose product of value and output
@@ -196,7 +195,7 @@ def _gained() -> Evidence:
     "test_attention::test_the_leak_heals_and_content_stays_out_of_it",
     "test_attention::test_of_three_signs_it_leaves",
     condition="There are four signs or more, and not time enough for attention by content to take "
-    "over ({verdict}`attention-gain`).",
+    "over.",
 )
 def _healed() -> Evidence:
     r"""Started from zero, a layer's $1 - \mathrm{LDR}$ is largest at once,
