@@ -208,7 +208,7 @@ def test_every_verdict_on_theory_in_the_ledger_is_of_the_row_of_that_name():
         claim: [{"theory": claim}]
         for claim in (
             *("asm-5.1", "thm-5.2", "thm-5.3", "thm-5.3-1", "thm-5.3-2", "thm-5.3-2-least"),
-            *("thm-5.3-3", "stairs"),
+            *("thm-5.3-3", "stairs", "attention-set"),
         )
     }
 

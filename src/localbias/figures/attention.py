@@ -33,7 +33,7 @@ def healing(
     left.plot([], [], "D", color=GREY, label="at the start, by the formula")
     left.set(yscale="log", ylim=(1e-9, 0.1), ylabel="1 − LDR (ratio of means)")
     right.axhline(1, color=GREY, linestyle=CHANCE_DASH, linewidth=1.2, zorder=0)
-    right.text(1e-2, 1.01, "best univariate function", color=GREY, fontsize=9)
+    right.text(2e-3, 1.01, "best univariate", color=GREY, fontsize=9)
     right.set(
         ylim=(0.8, 1.3), ylabel="loss above the optimum's,\nin units of the best univariate's"
     )
