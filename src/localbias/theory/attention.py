@@ -26,7 +26,7 @@ points; their number only decides how near other numbers are to those of Gaussia
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -300,7 +300,7 @@ def first_leak(d: int) -> float:
     return (d - 1) / ((d**2 + 1) ** 2 + d - 1)
 
 
-def content_pull(d: int, alpha_bar: float, keys: Sequence[float]) -> np.ndarray:
+def content_pull(d: int, alpha_bar: float, keys: Iterable[float]) -> np.ndarray:
     """E[(t_0 − E[x0_0 | x]) Σ_k A_0k x_k] under parity, for logits β x_k.
 
     Args:
