@@ -1,6 +1,6 @@
 """The plots of a layer of attention: its flow from zero, and how the rule pulls at it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,7 +47,7 @@ def pulls(
     keys: np.ndarray,
     found: Mapping[int, np.ndarray],
     leading: Mapping[int, np.ndarray],
-    gains: Mapping[int, np.ndarray],
+    gains: Mapping[int, Sequence[float]],
 ) -> Figure:
     """How the rule pulls at attention by content from the univariate optimum, and what it gains.
 
