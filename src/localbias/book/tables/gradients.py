@@ -24,11 +24,9 @@ def without_gradients(
     rows = []
     for title, (f, x, region) in maps.items():
         exact = local_dependency_ratio(f, x, region)
-        generators = (torch.Generator().manual_seed(seed) for _ in range(2))
-        products, differences = (
-            how(f, x, region, probes, generator, details=True)
-            for how, generator in zip((local_dependency_ratio, ratio_by_differences), generators)
-        )
+        first, second = (torch.Generator().manual_seed(seed) for _ in range(2))
+        products = local_dependency_ratio(f, x, region, probes, first, details=True)
+        differences = ratio_by_differences(f, x, region, probes, second, details=True)
         whole = ratio_by_differences(f, x, region)
         rows.append(
             {
