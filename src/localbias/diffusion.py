@@ -136,8 +136,10 @@ class Schedule:
         Raises:
             ValueError: for an unknown quantity.
         """
+        if source == target and source in TARGETS:
+            return prediction
         slope, shift = _affine(*self.scales(t, x_t), source, target)
-        return prediction if source == target else shift * x_t + slope * prediction
+        return shift * x_t + slope * prediction
 
     def affine(
         self, t: Tensor | np.ndarray | int, source: str, target: str
@@ -191,14 +193,20 @@ def _affine(c: Tensor, s: Tensor, source: str, target: str) -> tuple[Tensor, Ten
     for name in (source, target):
         if name not in TARGETS:
             raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
-    return {
-        ("noise", "x0"): (-s / c, 1 / c),
-        ("noise", "v"): (1 / c, -s / c),
-        ("x0", "noise"): (-c / s, 1 / s),
-        ("x0", "v"): (-1 / s, c / s),
-        ("v", "noise"): (c, s),
-        ("v", "x0"): (-s, c),
-    }.get((source, target), (torch.ones_like(c), torch.zeros_like(c)))
+    match source, target:  # only the pair that is asked for is computed: it happens at every step
+        case "noise", "x0":
+            return -s / c, 1 / c
+        case "noise", "v":
+            return 1 / c, -s / c
+        case "x0", "noise":
+            return -c / s, 1 / s
+        case "x0", "v":
+            return -1 / s, c / s
+        case "v", "noise":
+            return c, s
+        case "v", "x0":
+            return -s, c
+    return torch.ones_like(c), torch.zeros_like(c)
 
 
 class Denoiser(nn.Module):

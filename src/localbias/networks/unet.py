@@ -11,21 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from localbias.networks.norm import RMSNorm
 from localbias.networks.time import TimeEmbedding
 
 MEMORY = 4  # learned keys and values that every attention sees beside the pixels'
-
-
-class RMSNorm(nn.Module):
-    """Each pixel's channels scaled to mean square 1, then by a learned gain a channel."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(channels, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, H, W] to the same shape."""
-        return x * (x.square().mean(dim=1, keepdim=True) + 1e-12).rsqrt() * self.gain
 
 
 class ResidualBlock(nn.Module):
@@ -44,7 +33,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """x [B, channels_in, H, W], time [B, time_width] to [B, channels_out, H, W]."""
         scale, shift = self.scale_shift(F.silu(time))[..., None, None].chunk(2, dim=1)
-        h = F.silu(self.norm1(self.conv1(x)) * (scale + 1) + shift)
+        h = F.silu(self.norm1(self.conv1(x), scale + 1, shift))
         h = F.silu(self.norm2(self.conv2(h)))
         return h + self.skip(x)
 

@@ -125,6 +125,8 @@ def train(
     schedule, device = denoiser.schedule, next(denoiser.parameters()).device
     if config.penalty and locality is None:
         raise ValueError(f"training.penalty={config.penalty}; it needs the regions: give locality")
+    weights: list[Tensor] = list(denoiser.parameters())
+    averages: list[Tensor] = list(state.average.parameters())
     while state.step < config.steps:
         generator = random_generator("batch", seed, state.step)
         x0 = draw(generator, config.batch)
@@ -144,7 +146,7 @@ def train(
         else:
             loss.backward()
         if config.clip is not None:
-            torch.nn.utils.clip_grad_norm_(denoiser.parameters(), config.clip)
+            torch.nn.utils.clip_grad_norm_(weights, config.clip, foreach=True)
         for group in optimizer.param_groups:
             group["lr"] = config.rate_at(state.step)
         optimizer.step()
@@ -153,8 +155,7 @@ def train(
             # A short memory at first, so that the average forgets the initial weights.
             keep = min(config.ema, state.step / (10 + state.step))
             with torch.no_grad():
-                for averaged, weight in zip(state.average.parameters(), denoiser.parameters()):
-                    averaged.lerp_(weight, 1 - keep)
+                torch._foreach_lerp_(averages, weights, 1 - keep)
         state.loss = loss.item()
         if not torch.isfinite(loss):
             raise FloatingPointError(
