@@ -6,9 +6,9 @@ import torch
 
 from localbias.diffusion import Schedule
 from localbias.exact import Wiener, rule, wiener
-from localbias.grammar import Check, Dyck, Parity, QuarterSum
+from localbias.grammar import Check, Dyck, Modes, Parity, QuarterSum
 from localbias.ldr import local_dependency_ratio
-from localbias.render import Digits, Glyphs, Scalars
+from localbias.render import Digits, Glyphs, Points, Scalars
 
 SCHEDULE = Schedule()
 
@@ -29,7 +29,7 @@ def drawn(grammar, renderer, n, seed=0):
     ids=["scalars", "glyphs", "digits"],
 )
 def test_mean_and_covariance_are_those_of_the_signals(grammar, renderer):
-    model = wiener(grammar, renderer, SCHEDULE)
+    model = wiener(renderer, grammar, SCHEDULE)
     signals, _ = drawn(grammar, renderer, 6000)
     flat = signals.flatten(1)
     assert (model.mean.flatten() - flat.mean(0)).abs().max() < 0.09
@@ -45,7 +45,7 @@ def test_of_all_linear_denoisers_it_has_the_least_error():
     x_t = SCHEDULE.add_noise(x0, torch.randn(x0.shape, generator=generator).double(), t)
     design = torch.cat([x_t, torch.ones(len(x_t), 1).double()], 1)
     fitted = torch.linalg.lstsq(design, x0).solution
-    model = wiener(grammar, renderer, SCHEDULE)
+    model = wiener(renderer, grammar, SCHEDULE)
     assert (fitted[:-1].T - model.matrix(t)).abs().max() < 0.02
     errors = [(found - x0).square().mean().item() for found in (model(x_t, t), design @ fitted)]
     assert errors[0] == pytest.approx(errors[1], rel=1e-3)
@@ -55,16 +55,16 @@ def test_of_all_linear_denoisers_it_has_the_least_error():
 @pytest.mark.parametrize("grammar", [Dyck(6), Parity(6)], ids=str)
 def test_its_ratio_is_that_of_its_jacobian(grammar):
     renderer, t = Scalars(6), 250
-    model, region = wiener(grammar, renderer, SCHEDULE), renderer.region(2)
+    model, region = wiener(renderer, grammar, SCHEDULE), renderer.region(2)
     x, _ = drawn(grammar, renderer, 3)
     exact = local_dependency_ratio(lambda x: model(x, t), x, region)
     assert torch.allclose(exact, torch.full_like(exact, model.ratio(t, region)), atol=1e-12)
 
 
 def test_where_symbols_are_pairwise_independent_it_is_local_whatever_the_rule():
-    model = wiener(Parity(8), Scalars(8), SCHEDULE)
+    model = wiener(Scalars(8), Parity(8), SCHEDULE)
     assert model.ratio(300, Scalars(8).region(0)) == pytest.approx(1, abs=1e-12)
-    assert wiener(Dyck(8), Scalars(8), SCHEDULE).ratio(300, Scalars(8).region(3)) < 0.95
+    assert wiener(Scalars(8), Dyck(8), SCHEDULE).ratio(300, Scalars(8).region(3)) < 0.95
 
 
 def test_what_is_no_covariance_is_refused():
@@ -74,3 +74,5 @@ def test_what_is_no_covariance_is_refused():
         Wiener(torch.zeros(2), torch.diag(torch.tensor([1.0, -1.0])), SCHEDULE)
     with pytest.raises(ValueError, match=r"signals \(4,\); allowed: \(3,\)"):
         Wiener(torch.zeros(3), torch.eye(3), SCHEDULE)(torch.zeros(2, 4), 5)
+    with pytest.raises(ValueError, match="unknown covariance; known: Cells"):
+        wiener(Points([0.0, 1.0], spread=0.1), Modes(2), SCHEDULE)

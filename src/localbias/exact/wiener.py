@@ -9,12 +9,14 @@ dependency ratio is a property of the covariance: where symbols are pairwise ind
 whatever the rule, and a ratio that is no lower than this needs no rule to explain it.
 """
 
+from functools import singledispatch
+
 import torch
 from torch import Tensor
 
 from localbias.diffusion import Schedule
 from localbias.grammar import Grammar
-from localbias.render import Cells
+from localbias.render import Cells, Renderer
 
 
 class Wiener:
@@ -78,14 +80,27 @@ class Wiener:
         return (rows[:, region.flatten()].sum() / rows.sum()).item()
 
 
-def wiener(grammar: Grammar, renderer: Cells, schedule: Schedule) -> Wiener:
+@singledispatch
+def wiener(renderer: Renderer, grammar: Grammar, schedule: Schedule) -> Wiener:
     """The best linear denoiser of the rule's law: valid strings × exemplars of the pool.
 
+    It depends on the renderer how the covariance follows; one of your own says it by
+    `wiener.register(Class)(function)`.
+
     Args:
+        renderer: shows the strings.
         grammar: whose strings are shown.
-        renderer: shows them.
         schedule: the noise.
+
+    Raises:
+        ValueError: for a renderer whose covariance is not known.
     """
+    known = ", ".join(kind.__name__ for kind in wiener.registry if kind is not object)
+    raise ValueError(f"{renderer} shows signals of unknown covariance; known: {known}")
+
+
+@wiener.register
+def _of_cells(renderer: Cells, grammar: Grammar, schedule: Schedule) -> Wiener:
     atoms = renderer.atoms.double()  # [K, E, p]
     letters, law = atoms.mean(1), grammar.probabilities
     shown = torch.nn.functional.one_hot(grammar.support, renderer.symbols).double()

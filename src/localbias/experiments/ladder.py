@@ -15,7 +15,6 @@ from localbias.experiments.results import Results
 from localbias.experiments.setup import Setup
 from localbias.grammar import maximum_entropy
 from localbias.measure import OUTCOMES
-from localbias.render import Cells
 
 READABLE = 0.5  # of the samples, from which on what they say is a law over strings
 KNOWN = 0.5  # slope at which a network has learned half of a part
@@ -244,12 +243,10 @@ def beside_linear(results: Results) -> tuple[tuple[float, ...], dict[str, np.nda
         Levels [V], by √ᾱ; and name -> ratios, [V] of the exact ones and [S, V] of the network.
 
     Raises:
-        ValueError: where the runs were not probed, or do not show symbols in cells.
+        ValueError: where the runs were not probed, or show signals of unknown covariance.
     """
     setup, levels, ratios = results.setup, results.levels, results.ratios()
-    if not isinstance(setup.renderer, Cells):
-        raise ValueError(f"experiment {results.name!r} shows no cells, whose covariance is known")
-    model = wiener(setup.grammar, setup.renderer, setup.schedule)
+    model = wiener(setup.renderer, setup.grammar, setup.schedule)
     region = setup.renderer.region(results.probing.symbol)
     times = [setup.schedule.index(sqrt_alpha_bar=level) for level in levels]
     return levels, {
