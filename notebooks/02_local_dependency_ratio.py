@@ -567,6 +567,9 @@ tables.regions(
 
 # %% tags=["hide-input"]
 #| label: heat-unet
+#| fig-cap: >-
+#|   The UNet along training: the signal, its noised version, the prediction, and where the framed
+#|   digit's prediction listens.
 unet = quarter["UNet, 470"][0]
 frames = {
     f"step {step:,}: LDR {heat.ratios['heat']:.2f}": figures.heat_frame(*heat)
@@ -583,6 +586,8 @@ figures.slider(
 
 # %% tags=["hide-input"]
 #| label: heat-dit
+#| fig-cap: >-
+#|   The same of the DiT with patches.
 frames_of_dit = {
     f"step {step:,}: LDR {heat.ratios['heat']:.2f}": figures.heat_frame(*heat)
     for step, heat in quarter["DiT, 470"][0].heats(0)
@@ -599,6 +604,8 @@ figures.slider(
 
 # %% tags=["hide-input"]
 #| label: heat-over-levels
+#| fig-cap: >-
+#|   Over noise levels: where the trained UNet listens, and where the exact rule does.
 levels = (0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 0.9)
 frames_by_level = {}
 for at, heat in unet.heats_by_level(tqdm(levels, desc="heat maps", unit="level"), seed):

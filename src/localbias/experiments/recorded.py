@@ -12,13 +12,14 @@ from localbias.experiments.configuration import Experiment
 from localbias.experiments.recursion import TREATMENTS
 from localbias.experiments.recursion import run as run_chain
 from localbias.experiments.results import Results
-from localbias.store import Record, all_records, cost
+from localbias.store import Record, all_records, cost, note_read
 from localbias.training import auto_device
 
 TUPLES = (20, 35, 50, 100, 150, 200, 470)  # that the DiT with a token a digit is trained on
 # The experiments of each chapter, and of how many seeds the book has records where not of three.
 CHAPTERS: dict[int, tuple[str, ...]] = {
     1: (
+        "short-words-unet-30",
         *("parity-8-scalars", "parity-8-unet", "parity-8-mlp", "parity-16-unet"),
         *("quarter-unet-470", "quarter-dit-470", "quarter-dit-50"),
         *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
@@ -94,6 +95,8 @@ class Recorded:
             self._results[name] = Results(
                 [catalogue.run(name, tier, seed, self.device) for seed in self.seeds(name)]
             )
+        for record in self._results[name].records:
+            note_read(record)  # each cell that uses it says so, not the first one alone
         return self._results[name]
 
     def seeds(self, name: str) -> Sequence[int]:
