@@ -25,7 +25,7 @@ from sphinx.util import logging
 from sphinx.util.typing import stringify_annotation
 
 from localbias import __version__
-from localbias.book import chapters
+from localbias.book import chapters, nodes
 from localbias.store import RECORDS, ROOT
 
 logger = logging.getLogger(__name__)
@@ -165,6 +165,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point of the extension."""
     app.connect("config-inited", name_stale_chapters)
     app.connect("config-inited", use_own_scripts)
+    app.connect("missing-reference", nodes.resolve_figure)
     app.connect("config-inited", add_card)
     app.connect("html-page-context", name_card)
     app.connect("env-get-outdated", pages_of_changed_records)

@@ -7,7 +7,11 @@ from typing import Any
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
+
+FIGURE = "figure-number"  # the type of such a link
 
 
 def table(
@@ -53,9 +57,32 @@ def anchor(state: Any, node: nodes.Element, target: str) -> None:
 
 
 def figure_link(env: BuildEnvironment, target: str) -> pending_xref:
-    """A link to a figure of a chapter, whose text is its number, such as "Fig. 2.3"."""
-    how = dict(refdomain="std", reftype="numref", refexplicit=False, refwarn=True)
-    return pending_xref("", nodes.literal(text=target), reftarget=target, refdoc=env.docname, **how)
+    """A link to a figure of a chapter, whose text is its number, such as "Fig. 2.3".
+
+    `{numref}` gives the same. It reads the whole page of the figure from the disk for each link.
+    """
+    return pending_xref(
+        "",
+        nodes.literal(text=target),
+        reftype=FIGURE,
+        reftarget=target,
+        refdoc=env.docname,
+        refwarn=True,
+    )
+
+
+def resolve_figure(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, child: nodes.Node
+) -> nodes.reference | None:
+    """What becomes of such a link when all figures are numbered; None for one that is not there."""
+    if node["reftype"] != FIGURE:
+        return None
+    page, label = env.get_domain("std").anonlabels.get(node["reftarget"], ("", ""))
+    numbers = env.toc_fignumbers.get(page, {}).get("figure", {}).get(label)
+    if numbers is None:
+        return None
+    text = nodes.inline(text=app.config.numfig_format["figure"] % ".".join(map(str, numbers)))
+    return make_refnode(app.builder, node["refdoc"], page, label, text)
 
 
 def fold(line: str, inside: Sequence[nodes.Node], kind: str) -> list[nodes.Node]:

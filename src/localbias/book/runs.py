@@ -168,14 +168,9 @@ _VERBS = ("run", "verify")
 _CHAPTERS = {CHAIN: "05_mode_interpolation", FLOW: "03_hypercube_theory"}
 
 
-def all_runs(folder: Path = RECORDS) -> dict[str, Run]:
-    """The records of a folder and of those in it, by file."""
-    newest = max((path.stat().st_mtime_ns for path in folder.rglob("*.json")), default=0)
-    return _all_runs(folder, newest)
-
-
 @cache
-def _all_runs(folder: Path, newest: int) -> dict[str, Run]:
+def all_runs(folder: Path = RECORDS) -> dict[str, Run]:
+    """The records of a folder and of those in it, by file; read once a process."""
     return {
         name: Run(name, json.loads(path.read_text(encoding="utf-8")))
         for path in sorted(folder.rglob("*.json"))
@@ -193,7 +188,7 @@ def grouped(runs: Iterable[Run]) -> list[Runs]:
 
 def record_target(name: str, tier: str) -> str:
     """By which pages link to the records of an experiment in a tier."""
-    return f"record-{name}" + f"-{tier}" * (tier != "laptop")
+    return f"record-{name}".lower() + f"-{tier}" * (tier != "laptop")
 
 
 def told(runs: Iterable[Run]) -> str:
