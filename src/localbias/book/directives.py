@@ -90,17 +90,15 @@ class Ledger(SphinxDirective):
         return line
 
     def _evidence(self, row: dict[str, Any]) -> list[nodes.Node]:
-        """Links to a row's figures, to the records that it is read from and to what holds these."""
-        parts: list[list[nodes.Node]] = []
+        """Links to a row's figures and to the test that holds its records to the code."""
+        told: list[nodes.Node] = []
         if row["figures"]:
             links = (figure_link(self.env, f"fig-{name}") for name in row["figures"])
-            parts.append([nodes.Text("Shown in "), *joined(links)])
+            told += [nodes.Text("Shown in "), *joined(links), nodes.Text(". ")]
         if row["records"]:
-            names = ((target, target.removeprefix("record-")) for target in row["records"])
-            links = (link(self.env, target, nodes.literal(text=name)) for target, name in names)
             check = link(self.env, RECORD_CHECK, nodes.Text("held to the code"))
-            parts.append([nodes.Text("Records: "), *joined(links), nodes.Text(", "), check])
-        return [nodes.paragraph("", "", *part, classes=["evidence"]) for part in parts]
+            told += [nodes.Text("The records are "), check, nodes.Text(" by a test.")]
+        return [nodes.paragraph("", "", *told, classes=["evidence"])] if told else []
 
 
 class Items(SphinxDirective):

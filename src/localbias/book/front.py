@@ -6,6 +6,7 @@
 """
 
 from docutils import nodes
+from sphinx.addnodes import only
 from sphinx.util.docutils import SphinxDirective
 
 from localbias.book import findings, opening
@@ -13,6 +14,9 @@ from localbias.book.directives import ledger_rows, note_dependencies
 from localbias.book.ledger import tally
 from localbias.book.nodes import parsed
 from localbias.book.provenance import pages_of_records
+
+STILL = "images/readme.png"  # the same at three moments, for what has no HTML
+ALT = "Words generated at three moments of a training, above what the first letter listens to"
 
 
 class Opening(SphinxDirective):
@@ -22,7 +26,11 @@ class Opening(SphinxDirective):
         pages_of_records(self.env).add(self.env.docname)
         for record in opening.results().records:
             self.env.note_dependency(str(record.path))
-        return [nodes.raw("", opening.opening(opening.results()), format="html")]
+        still = nodes.image(uri=self.env.relfn2path(STILL)[0], alt=ALT, candidates={"*": STILL})
+        return [
+            nodes.raw("", opening.opening(opening.results()), format="html"),
+            only("", still, expr="not html"),
+        ]
 
 
 class Tally(SphinxDirective):

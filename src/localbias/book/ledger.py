@@ -158,7 +158,8 @@ def _row(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     low, high = entry["expects"]
     verdict = _verdict(counted, low, high, entry.get("images", 0))
     row["records"] = list(dict.fromkeys(finding.target for finding in found))
-    return row | {"finds": "; ".join(says), "verdict": verdict}
+    several = "".join(f"- {one}\n" for one in says)
+    return row | {"finds": several if len(says) > 1 else says[0], "verdict": verdict}
 
 
 def _verdict(found: Sequence[Finding], low: float, high: float, images: int) -> str:
@@ -205,8 +206,9 @@ def _findings(measure: dict[str, Any], kinds: Sequence[str], folder: Path) -> li
             )
             network = NETWORK_NAMES.get(kind, kind) + ours
             images = training.steps * training.batch
-            says = f"{finding.says} (`{results.name}`: {network}; {tier} tier, {seeds})"
             target = record_target(results.name, tier)
+            name = f"{{ref}}`{results.name} <{target}>`"
+            says = f"{finding.says} ({name}: {network}; {tier} tier, {seeds})"
             found.append(Finding(says, finding.low, finding.high, images, kind in kinds, target))
     return found
 

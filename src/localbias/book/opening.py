@@ -75,7 +75,8 @@ def _moment(moment: Moment, words: Sequence[str], hidden: bool) -> str:
         f'<div><h3>What it draws</h3><ul class="drawn">{drawn}</ul>'
         f'<div class="shares" aria-hidden="true">{shares}</div><p>Of all samples: {told}.</p></div>'
         f"<div><h3>What the first letter listens to</h3>"
-        f"<p>A noised word, and what the network makes of it:</p>{noised}{denoised}"
+        f"<p>A noised word, and what the network makes of it:</p>"
+        f'<div class="pair">{noised}{denoised}</div>'
         f"<p>What decides the first letter (framed); darker is more:</p>"
         f'<div class="heat">{heat}<i style="width: {width:.1%}"></i></div>'
         f'<div class="ratio" aria-hidden="true">'
@@ -112,6 +113,6 @@ def _image(pixels: np.ndarray, alt: str) -> str:
     height, width = pixels.shape[:2]
     encoded = base64.b64encode(png.getvalue()).decode()
     return (
-        f'<img alt="{escape(alt)}" width="{width}" height="{height}" '
+        f'<img class="dark-light" alt="{escape(alt)}" width="{width}" height="{height}" '
         f'src="data:image/png;base64,{encoded}">'
     )

@@ -7,6 +7,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,10 @@ def pages_of_records(env: BuildEnvironment) -> set[str]:
 
 
 class FigureOrigins(SphinxTransform):
-    """Adds to each named figure of a chapter where it comes from."""
+    """Adds to each named figure of a chapter where it comes from.
+
+    The options of its cell are for the machine: they are taken out of the code that is shown.
+    """
 
     default_priority = 400  # before labels are collected, and after the cells are nodes
 
@@ -57,6 +61,11 @@ class FigureOrigins(SphinxTransform):
                 if name in known:
                     pages_of_records(self.env).add(self.env.docname)
                     figure += nodes.legend("", *self._line(known[name]))
+        for block in list(self.document.findall(nodes.literal_block)):
+            if block.rawsource.startswith("#|"):
+                code = block.rawsource.splitlines(keepends=True)
+                block.rawsource = "".join(dropwhile(lambda line: line.startswith("#|"), code))
+                block[:] = [nodes.Text(block.rawsource)]
 
     def _line(self, origin: Origin) -> list[nodes.Node]:
         """The fold: a line of what was read, and inside it each experiment and the command."""
@@ -64,6 +73,7 @@ class FigureOrigins(SphinxTransform):
         line = told(runs) if runs else "calculated in the chapter, from no record"
         inside: list[nodes.Node] = []
         if runs:
+            inside.append(nodes.paragraph(text="Read by the cells that draw it:"))
             inside.append(nodes.bullet_list("", *(self._item(group) for group in grouped(runs))))
         inside.append(nodes.paragraph("", "Drawn again by ", nodes.literal(text=origin.command)))
         permalink = nodes.reference("", "Link to this figure", refuri=f"#{origin.target}")
@@ -97,7 +107,9 @@ class Records(SphinxDirective):
 
     def _fold(self, group: Runs, shown: Sequence[Origin]) -> nodes.container:
         """One experiment."""
-        settings = yaml.safe_dump(group.differing(), sort_keys=False, default_flow_style=None)
+        settings = yaml.safe_dump(
+            group.differing(), sort_keys=False, default_flow_style=None, width=60
+        )
         commands = "\n".join(group.commands)
         inside: list[nodes.Node] = [
             nodes.paragraph(text="Settings that are not at their default:"),
