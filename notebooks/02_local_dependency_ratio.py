@@ -70,11 +70,11 @@ level = setup("quarter-unet-470").experiment.probing.closer[0]  # of the digits:
 # ## What a perfect model would show
 #
 # Chapter 1's three exact denoisers are functions like any network's, so they have a local
-# dependency ratio too: **rule** (all valid strings), **train** (the training set) and **marginals**
-# (every symbol on its own, which is perfect locality). The figure runs through all noise levels,
-# from pure noise at the left to clean at the right. The bottom row shows where it makes a
-# difference to know the rule: how much larger the marginals denoiser's loss (of $\hat{x}_0$) is
-# than the rule's.
+# dependency ratio too: **rule** (all valid strings), **train** (the training set) and
+# **marginals** (every symbol on its own, which is perfect locality).
+# {numref}`fig-ldr-exact-denoisers` runs through all noise levels, from pure noise at the left to
+# clean at the right. The bottom row shows where it makes a difference to know the rule: how much
+# larger the marginals denoiser's loss (of $\hat{x}_0$) is than the rule's.
 
 # %% tags=["hide-input"]
 #| label: ldr-exact-denoisers

@@ -298,10 +298,10 @@ beside_paper(
 #
 # ### Why is it easier?
 #
-# Because one need not look at everything at once. The figure asks of each rule: if I know some of
-# the other symbols, how many bits does that tell me about this one? For parity the answer is
-# *nothing*, until the last of them is known. Each parenthesis that is seen of a Dyck word tells a
-# little.
+# Because one need not look at everything at once. {numref}`fig-bits-by-number` asks of each rule:
+# if I know some of the other symbols, how many bits does that tell me about this one? For parity
+# the answer is *nothing*, until the last of them is known. Each parenthesis that is seen of a Dyck
+# word tells a little.
 
 # %% tags=["hide-input"]
 #| label: bits-by-number
