@@ -11,7 +11,7 @@ from localbias.store import RECORDS, ROOT
 
 GUIDE = (ROOT / "book" / "a_chapter_of_your_own.md").read_text(encoding="utf-8")
 (CHAPTER,) = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
-NAME = "06_my_chapter"
+NAME = "07_my_chapter"
 
 
 @pytest.fixture
@@ -30,17 +30,17 @@ def test_the_example_is_short_and_named_as_the_guide_says():
     ]
     assert options.keys() == set(chapters.OPTIONS)
     assert (
-        f"localbias figure 6 {options['label']}" in GUIDE and f"localbias notebooks {NAME}" in GUIDE
+        f"localbias figure 7 {options['label']}" in GUIDE and f"localbias notebooks {NAME}" in GUIDE
     )
 
 
 def test_the_example_runs_and_its_figure_names_its_record(root):
     assert chapters.refresh([NAME], root=root) == [NAME]
     (origin,) = origins.all_origins(root).values()
-    assert origin.command == "localbias figure 6 scalars-once-more"
+    assert origin.command == "localbias figure 7 scalars-once-more"
     (record,) = origin.records
     assert record.startswith("parity-8-scalars-laptop-s0-")
     assert chapters.stale(root) == []
-    out = drawing.draw("6", "scalars-once-more", root / "one.png", root=root)
+    out = drawing.draw("7", "scalars-once-more", root / "one.png", root=root)
     with Image.open(out) as image:
         assert image.size[0] > 300

@@ -77,7 +77,8 @@ def resolve_figure(
     """What becomes of such a link when all figures are numbered; None for one that is not there."""
     if node["reftype"] != FIGURE:
         return None
-    page, label = env.get_domain("std").anonlabels.get(node["reftarget"], ("", ""))
+    labels = env.get_domain("std").data["anonlabels"]
+    page, label = labels.get(node["reftarget"], ("", ""))
     numbers = env.toc_fignumbers.get(page, {}).get("figure", {}).get(label)
     if numbers is None:
         return None

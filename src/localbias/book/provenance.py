@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 from localbias.book.nodes import anchor, figure_link, fold, joined, link, table, table_row
 from localbias.book.origins import Origin, all_origins, chapter_origins
 from localbias.book.runs import CHAIN, FLOW, TRAINING, Runs, all_runs, grouped, told
-from localbias.store import duration
+from localbias.store import ROOT, duration
 
 #: Heading of each kind of record and its own word for one.
 HEADINGS = {
@@ -92,6 +92,8 @@ class Records(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         pages_of_records(self.env).add(self.env.docname)
         groups = grouped(all_runs().values())
+        for notebook in ROOT.glob("book/notebooks/*.ipynb"):  # these name the records they read
+            self.env.note_dependency(str(notebook))
         origins = [(origin, set(origin.records)) for origin in all_origins().values()]
         sections = []
         for kind, heading in HEADINGS.items():

@@ -24,8 +24,8 @@ def moments(shown: Sequence[Moment], names: Sequence[str], region: str) -> Figur
         region: what is framed in the heat, such as "the first letter".
     """
     figure = plt.figure(figsize=(WIDTH, HEIGHT))
-    columns = figure.subfigures(1, len(shown), wspace=0.04)
-    for column, moment, name in zip(np.atleast_1d(columns), shown, names):
+    columns = figure.subfigures(1, len(shown), wspace=0.04, squeeze=False)[0]
+    for column, moment, name in zip(columns, shown, names):
         lines = -(-len(moment.samples) // COLUMNS)
         above, below = column.subfigures(2, 1, height_ratios=(lines, 2.1))
         above.suptitle(f"{name}: step {moment.step:,}", fontsize=16, fontweight="bold")
