@@ -70,6 +70,31 @@ setup = partial(catalogue.setup, tier=tier, seed=seed)
 recorded = Recorded(1, tier, seed, device)
 
 # %% [markdown]
+# ## In one picture
+#
+# A UNet learns to draw thirty short words. [Chapter 4](04_real_text.ipynb) follows it closely; the
+# book's [first page](../intro.md) has all its measured steps.
+
+# %% tags=["hide-input", "readme"]
+#| label: three-moments
+#| fig-cap: >-
+#|   Samples from the same starting noise at three moments of a training on thirty words, framed by
+#|   outcome; below, where the prediction of the first letter listens (√ᾱ = 0.2, darker is more).
+#| fig-alt: >-
+#|   Three columns of generated words: blurs, then sharp letters that are no words, then words; the
+#|   heat below covers the first letter alone at first and the whole word at the end
+words = recorded("short-words-unet-30")
+wrong = int(np.argmax(words.counts[0, :, 1]))
+rows = (words.row(0.15), wrong, words.row(1))
+of_words = words.moments(words.probing.closer[0 if tier == "smoke" else 1], 8, rows)
+figures.moments(of_words, ("first", "most hallucinations", "at the end"), "the first letter")
+plt.show()
+
+# %% [markdown]
+# First nothing is sharp. Then the letters are, and the words are wrong; a letter is made of what
+# stands at its own place. At the end the network draws words that it was trained on, and the first
+# letter depends on all the others.
+#
 # ## The rules
 #
 # **Parity.** A string of $L$ parentheses, where "(" stands for $+1$ and ")" for $-1$, is valid when
@@ -259,7 +284,7 @@ glyph_curves = {name: one.curves for name, one in glyphs.items()}
 figures.outcome_panels(glyph_curves, exact_glyphs, columns=3)
 plt.show()
 
-# %% tags=["hide-input", "readme"]
+# %% tags=["hide-input"]
 #| label: samples-glyphs
 #| fig-cap: >-
 #|   Samples of the UNet on parity of length 8, from the same starting noise at three moments. The

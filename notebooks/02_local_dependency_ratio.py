@@ -70,11 +70,11 @@ level = setup("quarter-unet-470").experiment.probing.closer[0]  # of the digits:
 # ## What a perfect model would show
 #
 # Chapter 1's three exact denoisers are functions like any network's, so they have a local
-# dependency ratio too: **rule** (all valid strings), **train** (the training set) and **marginals**
-# (every symbol on its own, which is perfect locality). The figure runs through all noise levels,
-# from pure noise at the left to clean at the right. The bottom row shows where it makes a
-# difference to know the rule: how much larger the marginals denoiser's loss (of $\hat{x}_0$) is
-# than the rule's.
+# dependency ratio too: **rule** (all valid strings), **train** (the training set) and
+# **marginals** (every symbol on its own, which is perfect locality).
+# {numref}`fig-ldr-exact-denoisers` runs through all noise levels, from pure noise at the left to
+# clean at the right. The bottom row shows where it makes a difference to know the rule: how much
+# larger the marginals denoiser's loss (of $\hat{x}_0$) is than the rule's.
 
 # %% tags=["hide-input"]
 #| label: ldr-exact-denoisers
@@ -567,6 +567,9 @@ tables.regions(
 
 # %% tags=["hide-input"]
 #| label: heat-unet
+#| fig-cap: >-
+#|   The UNet along training: the signal, its noised version, the prediction, and where the framed
+#|   digit's prediction listens.
 unet = quarter["UNet, 470"][0]
 frames = {
     f"step {step:,}: LDR {heat.ratios['heat']:.2f}": figures.heat_frame(*heat)
@@ -583,6 +586,8 @@ figures.slider(
 
 # %% tags=["hide-input"]
 #| label: heat-dit
+#| fig-cap: >-
+#|   The same of the DiT with patches.
 frames_of_dit = {
     f"step {step:,}: LDR {heat.ratios['heat']:.2f}": figures.heat_frame(*heat)
     for step, heat in quarter["DiT, 470"][0].heats(0)
@@ -599,6 +604,8 @@ figures.slider(
 
 # %% tags=["hide-input"]
 #| label: heat-over-levels
+#| fig-cap: >-
+#|   Over noise levels: where the trained UNet listens, and where the exact rule does.
 levels = (0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 0.9)
 frames_by_level = {}
 for at, heat in unet.heats_by_level(tqdm(levels, desc="heat maps", unit="level"), seed):

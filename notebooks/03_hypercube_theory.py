@@ -255,6 +255,8 @@ table(
 
 # %% tags=["hide-input"]
 #| label: growth-rate-globes
+#| fig-cap: >-
+#|   The growth rate over the directions that a neuron can have, from much noise to little.
 leans_shown = {"d = 3, u = (1, −1)/√2": (3, [1, -1]), "d ≥ 4, u = (1, 0, …)": (4, [1, 0, 0])}
 levels_shown = (0.5, 0.9) if quick else (0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 globes = (

@@ -298,10 +298,10 @@ beside_paper(
 #
 # ### Why is it easier?
 #
-# Because one need not look at everything at once. The figure asks of each rule: if I know some of
-# the other symbols, how many bits does that tell me about this one? For parity the answer is
-# *nothing*, until the last of them is known. Each parenthesis that is seen of a Dyck word tells a
-# little.
+# Because one need not look at everything at once. {numref}`fig-bits-by-number` asks of each rule:
+# if I know some of the other symbols, how many bits does that tell me about this one? For parity
+# the answer is *nothing*, until the last of them is known. Each parenthesis that is seen of a Dyck
+# word tells a little.
 
 # %% tags=["hide-input"]
 #| label: bits-by-number
@@ -809,6 +809,8 @@ plt.show()
 
 # %% tags=["hide-input"]
 #| label: characters-heat
+#| fig-cap: >-
+#|   Where the top left quarter of a character listens, along the training of the DiT.
 place = characters["50, DiT"].probing.closer.index(0.3)
 frames = {
     f"step {step:,}": figures.heat_frame(
@@ -826,6 +828,8 @@ figures.slider(
 
 # %% tags=["hide-input"]
 #| label: words-heat
+#| fig-cap: >-
+#|   Where the first letter of a word listens, along the training of the DiT.
 place = words["30 words"].probing.closer.index(words_level)
 frames = {
     f"step {step:,}": figures.heat_frame(

@@ -97,6 +97,8 @@ plt.show()
 
 # %% tags=["hide-input"]
 #| label: modes-slider
+#| fig-cap: >-
+#|   Predictions of x̂0, exact and learned, and 2,000 points on their way, from noise to data.
 ways = modes.on_the_way(three)
 frames = {}
 for level in tqdm((0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999), desc="levels"):

@@ -46,6 +46,7 @@ def stamped(root):
         "source": hashlib.sha256(source.read_bytes()).hexdigest(),
         "records": {"one run.json": hashlib.sha256(b"{}").hexdigest()},
     }
+    nb.cells = [nbformat.v4.new_code_cell(metadata={"localbias": {"records": ["one run.json"]}})]
     path = chapters.notebook(source, root)
     path.parent.mkdir(parents=True)
     nbformat.write(nb, path)
@@ -61,6 +62,7 @@ def test_refresh_executes_stamps_and_then_has_nothing_to_do(root):
 
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     assert code[0].metadata == {"tags": ["parameters"]}
+    assert code[1].metadata == {"localbias": {"records": ["one run.json"]}}  # the cell that read it
     assert [out.text for out in code[1].outputs] == ["3 notebooks\n"]  # no bar; nbval's folder
     assert nb.metadata.kernelspec.name == "python3"
     assert nb.metadata.localbias == {
@@ -106,12 +108,22 @@ def test_a_chapter_that_fails_leaves_the_old_notebook(stamped):
             ),
             "its notebook has no stamp that can be read",
         ),
+        (
+            lambda root: _forget_cells(root / "book/notebooks/01_toy.ipynb"),
+            "its notebook does not say which cells read its records",
+        ),
     ],
 )
 def test_what_makes_a_chapter_stale(stamped, damage, reason):
     assert chapters.stale(stamped) == []
     damage(stamped)
     assert chapters.stale(stamped) == [("01_toy", reason)]
+
+
+def _forget_cells(path):
+    nb = nbformat.read(path, as_version=4)
+    nb.cells = []
+    nbformat.write(nb, path)
 
 
 def test_refresh_of_an_unknown_chapter_names_the_known(root):

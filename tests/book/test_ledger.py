@@ -125,11 +125,17 @@ def test_networks_of_another_kind_stand_beside_and_do_not_count(tmp_path):
     """The toy's network is an MLP."""
     store(tmp_path, 0, COUNTS)
     (row,) = rows(tmp_path, network=["mlp", "dit"])
-    assert row["verdict"] == "holds" and "(`toy`: MLP; laptop tier, 1 seed)" in row["finds"]
+    assert (
+        row["verdict"] == "holds"
+        and "({ref}`toy <record-toy>`: MLP; laptop tier, 1 seed)" in row["finds"]
+    )
     (row,) = rows(tmp_path, network=["unet", "dit"])
     assert row["verdict"] == "not measured"
-    assert "(`toy`: MLP, beside the paper's UNet or DiT; laptop tier, 1 seed)" in row["finds"]
-    assert row["finds"].endswith("(no record of the paper's kind of network yet)")
+    assert (
+        "({ref}`toy <record-toy>`: MLP, beside the paper's UNet or DiT; laptop tier, 1 seed)"
+        in row["finds"]
+    )
+    assert row["finds"].endswith("(no record of the paper's kind of network yet)\n")
 
 
 def test_a_claim_that_nothing_measures_says_why(tmp_path):

@@ -12,6 +12,8 @@ SOURCES = chapters.sources()
 LINES = 15  # of a code cell, its options and blank lines aside; about
 WIDTH = 100
 
+EXTENDING = ("a_rule_of_your_own", "a_network_of_your_own")  # pages that show a class of one's own
+
 every_chapter = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 
 
@@ -22,11 +24,31 @@ def code_cells(source):
 
 @every_chapter
 def test_no_function_is_defined(source):
+    if source.stem in EXTENDING:
+        return
     for cell in code_cells(source):
         for node in ast.walk(ast.parse(cell.source)):
             assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef), (
                 node.name
             )
+
+
+@pytest.mark.parametrize("name", EXTENDING)
+def test_what_is_of_ones_own_takes_less_than_forty_lines(name):
+    """The class, the experiment and the figure; imports, parameters and what is not shown aside."""
+    (source,) = [source for source in SOURCES if source.stem == name]
+    cells = [
+        cell.source
+        for cell in code_cells(source)[2:]
+        if "remove-cell" not in cell.metadata.get("tags", ())
+    ]
+    lines = [
+        line
+        for cell in cells
+        for line in cell.splitlines()
+        if line.strip() and not line.startswith("#|")
+    ]
+    assert 20 < len(lines) < 40
 
 
 @every_chapter
@@ -67,4 +89,4 @@ def test_every_figure_has_a_name_a_caption_and_an_alternative_text(source):
         if "plt.show()" in cell.source:
             assert options.keys() == set(chapters.OPTIONS), cell.source
         elif "figures.slider(" in cell.source:
-            assert options.keys() == {"label"}, cell.source
+            assert options.keys() == {"label", "fig-cap"}, cell.source

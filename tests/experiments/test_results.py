@@ -172,6 +172,22 @@ def test_no_heat_has_no_ratio():
     assert math.isnan(heat.ratios["none"]) and heat.ratios["all"] == 1
 
 
+def test_moments_have_samples_outcomes_heat_and_ratio_of_their_step(digits):
+    level, arrays = digits.probing.closer[0], digits.records[0].arrays
+    first, last = digits.moments(level, 3)
+    assert (first.step, last.step) == tuple(digits.steps)
+    np.testing.assert_array_equal(last.samples, arrays["samples"][1, :3, 0])
+    np.testing.assert_array_equal(last.outcomes, digits.outcomes()[1, :3])
+    assert last.shares == pytest.approx(digits.counts[0, 1] / digits.counts[0, 1].sum())
+    assert last.ratio == digits.ratios()[0, 2, digits.place(level)]  # row 0 is the untrained one
+    np.testing.assert_array_equal(last.heat.heats["heat"], arrays["heat"][2, 0])
+    assert last.brightness.max() == 1
+    (only,) = digits.moments(level, 1, rows=[0])
+    assert only.step == first.step and len(only.samples) == 1
+    with pytest.raises(ValueError, match="level 0.12345; 'quarter-unet-470' has heat at "):
+        digits.moments(0.12345, 3)
+
+
 def test_heat_over_levels_is_the_exact_ratio(digits):
     setup, region = digits.setup, digits.setup.renderer.region(0)
     ((_, inside), (_, clear)) = digits.heats_by_level([0.3, 0.95], seed=4)

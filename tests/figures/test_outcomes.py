@@ -151,3 +151,34 @@ def test_fourier_slopes_are_means_with_their_errors_or_range():
         "as in the\ntraining set",
         "independent\nof it",
     }
+
+
+def test_moments_frame_samples_by_outcome_and_name_the_ratio():
+    from localbias.experiments import Heat, Moment
+
+    region = np.zeros((4, 12), bool)
+    region[:, :4] = True
+    heat = Heat({}, {"heat": np.arange(48.0).reshape(4, 12)}, region)
+    images = np.zeros((3, 4, 12), np.uint8)
+    shown = [
+        Moment(step, images, np.array(kinds), np.ones(4) / 4, heat, ratio)
+        for step, kinds, ratio in ((1000, [0, 1, 2], 0.96), (2000, [3, 3, 1], 0.5))
+    ]
+    figure = figures.moments(shown, ("early", "late"), "the first letter")
+    parts = [part for column in figure.subfigs for part in column.subfigs]
+    titles = [part._suptitle.get_text() for part in parts[::2]]
+    assert titles == ["early: step 1,000", "late: step 2,000"]
+    edges = [
+        to_hex(axis.spines["left"].get_edgecolor()).upper()
+        for part in parts[::2]
+        for axis in part.axes
+        if axis.images
+    ]
+    assert edges == [COLOURS[OUTCOMES[k]] for moment in shown for k in moment.outcomes]
+    told = [part.axes[0].get_title("left") for part in parts[1::2]]
+    assert told == [
+        "the first letter listens here: LDR 0.96",
+        "the first letter listens here: LDR 0.50",
+    ]
+    (frame,) = parts[1].axes[0].patches
+    assert frame.get_bbox().bounds == pytest.approx((-0.4, -0.4, 3.8, 3.8))

@@ -1,7 +1,8 @@
 """The book's chapters: sources in `notebooks/`, executed copies in `book/notebooks/`.
 
 A chapter is written as a jupytext `py:percent` file and committed a second time as an executed
-notebook. The notebook carries a stamp, the hashes of its source and of the records that it read. So
+notebook. The notebook carries a stamp, the hashes of its source and of the records that it read;
+each cell names those that it read itself, from which `origins` knows where a figure comes from. So
 `stale` can say without running anything which notebooks no longer show what their source says, and
 `refresh` runs those and no others.
 
@@ -12,6 +13,7 @@ print.
 
 import base64
 import hashlib
+import io
 import json
 import os
 import sys
@@ -25,6 +27,7 @@ import yaml
 
 from localbias.store import READS, ROOT, write_atomically
 
+CARD = (1200, 630)  # pixels of a social card
 OPTIONS = ("label", "fig-cap", "fig-alt")  # of a cell that draws a figure
 CHECKED = "_localbias_parameters"  # set in a chapter's namespace once its parameters are checked
 
@@ -171,7 +174,8 @@ def _reason(source: Path, root: Path) -> str | None:
     if not path.exists():
         return "it was never executed"
     try:
-        stamp = json.loads(path.read_text(encoding="utf-8"))["metadata"]["localbias"]
+        notebook_as_json = json.loads(path.read_text(encoding="utf-8"))
+        stamp = notebook_as_json["metadata"]["localbias"]
     except (ValueError, KeyError):  # conflict marks of a merge, or a copy executed by other means
         return "its notebook has no stamp that can be read"
     if stamp["source"] != _sha256(source):
@@ -182,6 +186,9 @@ def _reason(source: Path, root: Path) -> str | None:
             return f"record {name} is gone"
         if _sha256(record) != digest:
             return f"record {name} changed"
+    cells = [cell["metadata"] for cell in notebook_as_json["cells"]]
+    if stamp["records"] and not any("localbias" in metadata for metadata in cells):
+        return "its notebook does not say which cells read its records"
     return None
 
 
@@ -206,21 +213,48 @@ def _execute(source: Path, root: Path) -> str:
         reads.touch()
         os.environ[READS] = str(reads)
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads on shared cores wait for each other
+        noted = _NotedReads(reads)
         try:
             # In the notebook's folder, as nbval's kernel. Progress bars and warnings are shown.
             nb = papermill.execute_notebook(
-                nb, None, kernel_name="python3", cwd=folder, stderr_file=sys.stderr
+                nb,
+                None,
+                kernel_name="python3",
+                cwd=folder,
+                stderr_file=sys.stderr,
+                on_cell_executed=noted.after_cell,
             )
         finally:
             del os.environ[READS]
         records = sorted(set(reads.read_text(encoding="utf-8").splitlines()))
     _settle(nb)
+    for place, names in noted.by_cell.items():
+        nb.cells[place].metadata["localbias"] = {"records": names}
     nb.metadata["localbias"] = {
         "source": digest,
         "records": {name: _sha256(root / "records" / name) for name in records},
     }
     nbformat.validate(nb)
     return nbformat.writes(nb) + "\n"
+
+
+class _NotedReads:
+    """Which records each cell of a running chapter reads.
+
+    Args:
+        reads: the file to which the chapter's kernel adds the name of each.
+    """
+
+    def __init__(self, reads: Path):
+        self.by_cell: dict[int, list[str]] = {}
+        self._reads, self._seen = reads, 0
+
+    def after_cell(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
+        """nbclient's hook."""
+        names = self._reads.read_text(encoding="utf-8").splitlines()
+        if new := sorted(set(names[self._seen :])):
+            self.by_cell[cell_index] = new
+        self._seen = len(names)
 
 
 def cell_options(code: str) -> dict[str, Any]:
@@ -249,16 +283,31 @@ def _apply_options(cell: Any) -> None:
     options = cell_options(cell.source) if cell.cell_type == "code" else {}
     if "fig-cap" in options:
         figure = {"name": f"fig-{options['label']}", "caption": options["fig-cap"]}
-        cell.metadata["mystnb"] = {"figure": figure, "image": {"alt": options["fig-alt"]}}
+        shown = {"figure": figure}
+        if "fig-alt" in options:  # a slider's pictures bring their own
+            shown["image"] = {"alt": options["fig-alt"]}
+        cell.metadata["mystnb"] = shown
 
 
 def _show_in_readme(executed: str, root: Path) -> None:
-    """Make the picture of a cell tagged `readme` the README's: it too is one a chapter computed."""
+    """Make the picture of a cell tagged `readme` the README's and the social card.
+
+    It too is one a chapter computed. The card has the size that sites which preview links ask for.
+    """
     for cell in json.loads(executed)["cells"]:
         if "readme" in cell["metadata"].get("tags", ()):
+            from PIL import Image, ImageOps
+
             data = [out.get("data", {}) for out in cell["outputs"]]
             picture = next(kinds["image/png"] for kinds in data if "image/png" in kinds)
-            write_atomically(root / "book" / "images" / "readme.png", base64.b64decode(picture))
+            drawn = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGBA")
+            ground = Image.new("RGBA", drawn.size, "white")
+            opaque = Image.alpha_composite(ground, drawn).convert("RGB")
+            card = ImageOps.pad(opaque, CARD, color="white")
+            for name, image in (("readme", opaque), ("card", card)):
+                png = io.BytesIO()
+                image.quantize(256).save(png, "PNG", optimize=True)
+                write_atomically(root / "book" / "images" / f"{name}.png", png.getvalue())
 
 
 def _settle(nb: Any) -> None:

@@ -10,20 +10,19 @@ Their entries have the targets `claim-<id>`, `check-<claim>` and `<file>.<test>`
 computed when a page is read, each once a build.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.statemachine import StringList
-from sphinx.addnodes import pending_xref
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from localbias.book.claims import CLAIMS, Claim, checks_in, number, source
 from localbias.book.ledger import items, rows
+from localbias.book.nodes import anchor, figure_link, joined, link, parsed, table, table_row
+from localbias.book.provenance import pages_of_records
 from localbias.store import ROOT
 
 #: Heading, key of a row of `ledger.rows`, share of the width.
@@ -33,13 +32,10 @@ LEDGER_COLUMNS = (
     ("We find", "finds", 29),
     ("Why they differ", "why", 26),
 )
+#: The test that holds each record to the code.
+RECORD_CHECK = "test_catalogue.test_a_committed_record_speaks_for_the_present_code"
 #: Heading and share of the width.
 VERDICT_COLUMNS = (("Claim", 34), ("Verdict", 21), ("Computed", 31), ("Missed by", 14))
-
-
-def ledgers(env: BuildEnvironment) -> set[str]:
-    """The pages that show rows of the ledger, kept from build to build."""
-    return vars(env).setdefault("localbias_ledgers", set())
 
 
 @cache
@@ -59,7 +55,7 @@ class Ledger(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        ledgers(self.env).add(self.env.docname)
+        pages_of_records(self.env).add(self.env.docname)
         note_dependencies(self.env)
         known = {row["id"]: row for row in ledger_rows()}
         wanted = self.arguments[0].split() if self.arguments else known
@@ -67,7 +63,8 @@ class Ledger(SphinxDirective):
             if claim not in known:
                 raise self.error(f"no claim {claim!r} in the ledger; there are: {', '.join(known)}")
         columns = ((heading, width) for heading, _, width in LEDGER_COLUMNS)
-        return [table(columns, (self._row(known[claim]) for claim in wanted), ["ledger"])]
+        kinds = ["ledger"] if self.arguments else ["ledger", "map"]
+        return [table(columns, (self._row(known[claim]) for claim in wanted), kinds)]
 
     def _row(self, row: dict[str, Any]) -> nodes.row:
         name, target = nodes.strong(text=row["id"]), f"claim-{row['id']}"
@@ -76,13 +73,32 @@ class Ledger(SphinxDirective):
             "", row["verdict"], classes=["verdict", nodes.make_id(row["verdict"])]
         )
         first = {"where": [nodes.paragraph("", "", claim)], "finds": [verdict]}
+        last = {"finds": self._evidence(row)}
         line = table_row(
-            (heading, [*first.get(key, []), *parsed(self.state, row[key], row["id"])])
+            (
+                heading,
+                [
+                    *first.get(key, []),
+                    *parsed(self.state, row[key], row["id"]),
+                    *last.get(key, []),
+                ],
+            )
             for heading, key, _ in LEDGER_COLUMNS
         )
         if not self.arguments:
             anchor(self.state, line, target)
         return line
+
+    def _evidence(self, row: dict[str, Any]) -> list[nodes.Node]:
+        """Links to a row's figures and to the test that holds its records to the code."""
+        told: list[nodes.Node] = []
+        if row["figures"]:
+            links = (figure_link(self.env, f"fig-{name}") for name in row["figures"])
+            told += [nodes.Text("Shown in "), *joined(links), nodes.Text(". ")]
+        if row["records"]:
+            check = link(self.env, RECORD_CHECK, nodes.Text("held to the code"))
+            told += [nodes.Text("The records are "), check, nodes.Text(" by a test.")]
+        return [nodes.paragraph("", "", *told, classes=["evidence"])] if told else []
 
 
 class Items(SphinxDirective):
@@ -216,45 +232,3 @@ class Checks(SphinxDirective):
         caption = nodes.paragraph("", "", label, classes=["test"])
         anchor(self.state, caption, target)
         return [caption, nodes.literal_block(text, text, language="python")]
-
-
-def table(
-    columns: Iterable[tuple[str, int]], rows: Iterable[nodes.row], classes: list[str]
-) -> nodes.table:
-    """A table of these headings, each with its share of the width."""
-    headings, widths = zip(*columns)
-    group = nodes.tgroup(cols=len(headings))
-    group += [nodes.colspec(colwidth=width) for width in widths]
-    head = nodes.row()
-    head += [nodes.entry("", nodes.paragraph(text=heading)) for heading in headings]
-    group += [nodes.thead("", head), nodes.tbody("", *rows)]
-    return nodes.table("", group, classes=[*classes, "colwidths-given"])
-
-
-def table_row(cells: Iterable[tuple[str, list[nodes.Node]]]) -> nodes.row:
-    """A row of cells, each with its column's heading.
-
-    The heading becomes a class, by which the style sheet puts it above the cell on a phone.
-    """
-    entries = (nodes.entry("", *cell, classes=[nodes.make_id(heading)]) for heading, cell in cells)
-    return nodes.row("", *entries)
-
-
-def parsed(state: Any, markdown: str, name: str) -> list[nodes.Node]:
-    """The nodes of a text in the page's own markup."""
-    inside = nodes.Element()
-    state.nested_parse(StringList(str(markdown or "").splitlines(), name), 0, inside)
-    return inside.children
-
-
-def link(env: BuildEnvironment, target: str, child: nodes.Node) -> pending_xref:
-    """A link to where `anchor` put a target, on any page; of the child only the text is kept."""
-    how = dict(refdomain="std", reftype="ref", refexplicit=True, refwarn=True)
-    return pending_xref("", child, reftarget=target, refdoc=env.docname, **how)
-
-
-def anchor(state: Any, node: nodes.Element, target: str) -> None:
-    """Make a node one that can be linked to; its id is the target as it is, dots and all."""
-    node["names"].append(nodes.fully_normalize_name(target))
-    node["ids"].append(target)
-    state.document.note_explicit_target(node, node)

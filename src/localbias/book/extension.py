@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hashlib
 import re
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ from sphinx.util import logging
 from sphinx.util.typing import stringify_annotation
 
 from localbias import __version__
-from localbias.book import chapters
+from localbias.book import chapters, nodes
 from localbias.store import RECORDS, ROOT
 
 logger = logging.getLogger(__name__)
 
 #: Where `make book` puts the scripts that it fetches: a folder beside the pages' sources.
 SCRIPTS = "vendor/static"
+CARD = "images/card.png"
 MATHJAX = "mathjax/tex-mml-chtml.js"
 WIDGETS = {
     # The second script's modules look for their fonts where their names say, seen from here.
@@ -67,6 +69,26 @@ def use_own_scripts(app: Sphinx, config: Config) -> None:
         config.mathjax_path = MATHJAX
     if all((own / script).exists() for script in WIDGETS):
         config.nb_ipywidgets_js = WIDGETS
+
+
+def add_card(app: Sphinx, config: Config) -> None:
+    """Serve the picture that a preview of a link shows."""
+    if (Path(app.srcdir) / CARD).exists():
+        config.html_static_path.append(CARD)
+
+
+def name_card(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Name that picture in a page's head; with the site's address, where the settings have one."""
+    base = app.config.html_baseurl
+    file = f"_static/{Path(CARD).name}"
+    image = f"{base.rstrip('/')}/{file}" if base else context["pathto"](file, 1)
+    told = {"og:title": context.get("title", ""), "og:type": "website", "og:image": image}
+    lines = [
+        f'<meta property="{name}" content="{escape(re.sub("<.*?>", "", text))}" />'
+        for name, text in told.items()
+    ]
+    lines.append('<meta name="twitter:card" content="summary_large_image" />')
+    context["metatags"] = "\n".join([context.get("metatags", ""), *lines])
 
 
 def pages_of_changed_records(
@@ -123,10 +145,17 @@ def name_array_like(
 def add_directives(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
     """Register the pages' own markup, where a page is to be read: only then is torch loaded."""
     if pages:
-        from localbias.book import directives
+        from localbias.book import directives, front, provenance
 
         app.add_role("verdict", directives.Verdict(), override=True)
         app.add_directive("ledger", directives.Ledger, override=True)
+        app.add_directive("tally", front.Tally, override=True)
+        app.add_directive("opening", front.Opening, override=True)
+        app.add_directive("findings", front.Findings, override=True)
+        app.add_directive("records", provenance.Records, override=True)
+        app.add_directive("costs", provenance.Costs, override=True)
+        if provenance.FigureOrigins not in app.registry.get_transforms():
+            app.add_transform(provenance.FigureOrigins)
         app.add_directive("items", directives.Items, override=True)
         app.add_directive("verdicts", directives.Verdicts, override=True)
         app.add_directive("checks", directives.Checks, override=True)
@@ -136,6 +165,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point of the extension."""
     app.connect("config-inited", name_stale_chapters)
     app.connect("config-inited", use_own_scripts)
+    app.connect("missing-reference", nodes.resolve_figure)
+    app.connect("config-inited", add_card)
+    app.connect("html-page-context", name_card)
     app.connect("env-get-outdated", pages_of_changed_records)
     app.connect("env-before-read-docs", add_directives)
     # Before napoleon, whose priority is 500.

@@ -6,6 +6,7 @@ and the verdict are computed here and stand nowhere else. A claim on theory name
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,15 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from localbias.book.claims import CLAIMS as THEORY
-from localbias.book.verdicts import CONDITION, FAILS, HOLDS, NOT_MEASURED, NOT_REACHED
+from localbias.book.runs import record_target
+from localbias.book.verdicts import (
+    CONDITION,
+    FAILS,
+    HOLDS,
+    NOT_MEASURED,
+    NOT_REACHED,
+    VERDICTS,
+)
 from localbias.experiments import Results, catalogue
 from localbias.experiments.filters import cut
 from localbias.ldr import Summary
@@ -47,6 +56,7 @@ class Finding:
         high: its other end.
         images: signals that the training had seen, steps × batch.
         counts: whether the network is of the paper's kind, so that the verdict takes it.
+        target: of its records, by which pages link to them.
     """
 
     says: str
@@ -54,9 +64,10 @@ class Finding:
     high: float
     images: int = 0
     counts: bool = True
+    target: str = ""
 
 
-def rows(claims: Path = CLAIMS, folder: Path = RECORDS) -> list[dict[str, str]]:
+def rows(claims: Path = CLAIMS, folder: Path = RECORDS) -> list[dict[str, Any]]:
     """The rows of the ledger.
 
     The verdict is "holds" or "holds in part" where all or some of the ranges that count overlap
@@ -68,7 +79,9 @@ def rows(claims: Path = CLAIMS, folder: Path = RECORDS) -> list[dict[str, str]]:
         folder: of the records.
 
     Returns:
-        The claims in their order, each with id, where, says, finds, verdict and why (Markdown).
+        The claims in their order, each with id, where, says, finds, verdict and why (Markdown); and
+        with the names of the figures that show it and of the runs (`runs.Runs.target`) it is read
+        from.
 
     Raises:
         ValueError: for an entry that is malformed, naming its claim.
@@ -111,14 +124,23 @@ def says(item: str) -> list[str]:
     return [claim["says"].strip() for claim in claims if claim["id"] in wanted]
 
 
-def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
+def tally(found: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many of some rows have each verdict, in the order of `verdicts.VERDICTS`."""
+    counts = Counter(row["verdict"] for row in found)
+    return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def _row(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The row of one claim."""
     if error := best_match(VALIDATOR.iter_errors(entry)):
         claim = entry.get("id", entry) if isinstance(entry, dict) else entry
         raise ValueError(
             f"claim {claim!r} in the ledger is malformed, {error.json_path}: {error.message}"
         )
-    row = {name: str(entry[name]).strip() for name in ("id", "where", "says", "why")}
+    row: dict[str, Any] = {
+        name: str(entry[name]).strip() for name in ("id", "where", "says", "why")
+    }
+    row |= {"figures": entry.get("figures", []), "records": []}
     if "unmeasured" in entry:
         return row | {"finds": str(entry["unmeasured"]).strip(), "verdict": NOT_MEASURED}
     if "theory" in entry["measure"][0]:
@@ -135,7 +157,9 @@ def _row(entry: dict[str, Any], folder: Path) -> dict[str, str]:
         )
     low, high = entry["expects"]
     verdict = _verdict(counted, low, high, entry.get("images", 0))
-    return row | {"finds": "; ".join(says), "verdict": verdict}
+    row["records"] = list(dict.fromkeys(finding.target for finding in found))
+    several = "".join(f"- {one}\n" for one in says)
+    return row | {"finds": several if len(says) > 1 else says[0], "verdict": verdict}
 
 
 def _verdict(found: Sequence[Finding], low: float, high: float, images: int) -> str:
@@ -182,8 +206,10 @@ def _findings(measure: dict[str, Any], kinds: Sequence[str], folder: Path) -> li
             )
             network = NETWORK_NAMES.get(kind, kind) + ours
             images = training.steps * training.batch
-            says = f"{finding.says} (`{results.name}`: {network}; {tier} tier, {seeds})"
-            found.append(Finding(says, finding.low, finding.high, images, kind in kinds))
+            target = record_target(results.name, tier)
+            name = f"{{ref}}`{results.name} <{target}>`"
+            says = f"{finding.says} ({name}: {network}; {tier} tier, {seeds})"
+            found.append(Finding(says, finding.low, finding.high, images, kind in kinds, target))
     return found
 
 

@@ -68,6 +68,32 @@ class Heat(NamedTuple):
         }
 
 
+class Moment(NamedTuple):
+    """One moment of a training: what comes out, and where one region's prediction listens.
+
+    Attributes:
+        step: of training.
+        samples: uint8 [n, h, w], from the same starting noise at every moment.
+        outcomes: int [n], indices into `measure.OUTCOMES`.
+        shares: [4], of the outcomes among all samples of that step.
+        heat: at one noised signal.
+        ratio: local dependency ratio of x̂0, its mean over all probed signals.
+    """
+
+    step: int
+    samples: np.ndarray
+    outcomes: np.ndarray
+    shares: np.ndarray
+    heat: Heat
+    ratio: float
+
+    @property
+    def brightness(self) -> np.ndarray:
+        """The heat as it is shown, [h, w]: the square root of its share of the largest."""
+        heat = self.heat.heats["heat"]
+        return np.sqrt(heat / (heat.max() or 1))
+
+
 class AlongTraining(NamedTuple):
     """One experiment along training, at one noise level: what `figures.along_training` shows.
 

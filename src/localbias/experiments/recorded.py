@@ -12,13 +12,14 @@ from localbias.experiments.configuration import Experiment
 from localbias.experiments.recursion import TREATMENTS
 from localbias.experiments.recursion import run as run_chain
 from localbias.experiments.results import Results
-from localbias.store import Record, all_records, cost
+from localbias.store import Record, all_records, cost, note_read
 from localbias.training import auto_device
 
 TUPLES = (20, 35, 50, 100, 150, 200, 470)  # that the DiT with a token a digit is trained on
 # The experiments of each chapter, and of how many seeds the book has records where not of three.
 CHAPTERS: dict[int, tuple[str, ...]] = {
     1: (
+        "short-words-unet-30",
         *("parity-8-scalars", "parity-8-unet", "parity-8-mlp", "parity-16-unet"),
         *("quarter-unet-470", "quarter-dit-470", "quarter-dit-50"),
         *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
@@ -94,6 +95,8 @@ class Recorded:
             self._results[name] = Results(
                 [catalogue.run(name, tier, seed, self.device) for seed in self.seeds(name)]
             )
+        for record in self._results[name].records:
+            note_read(record)  # each cell that uses it says so, not the first one alone
         return self._results[name]
 
     def seeds(self, name: str) -> Sequence[int]:
@@ -108,7 +111,9 @@ class Recorded:
             for name in self.names
             for seed in self.seeds(name)
         ]
-        return [one for one in asked if not engine.find(one)]
+        # To look whether a file is there is not to read it: origins of figures go by what is read.
+        paths = [engine.records_of(one.tier) / f"{one.stem}.json" for one in asked]
+        return [one for one, path in zip(asked, paths) if not path.exists()]
 
 
 def chains(tier: str = "laptop", seed: int = 0, device: str = "auto") -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from localbias.diffusion import TARGETS, Denoiser
 from localbias.exact import NAMES, RESOLUTION
 from localbias.experiments.configuration import Experiment, Sampling, from_configuration
 from localbias.experiments.engine import load_network
-from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat
+from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat, Moment
 from localbias.experiments.parts import renderer_of
 from localbias.experiments.setup import Setup
 from localbias.ldr import Products, Summary, mean_ratio, saliency
@@ -376,6 +376,38 @@ class Results:
         for step, x0, heat in zip([0, *self.steps.tolist()], denoised, arrays["heat"][:, place]):
             images = {"clean": clean[0], "x_t": noised[place, 0], "x̂0": x0}
             yield step, Heat(images, {"heat": heat}, region)
+
+    def moments(self, level: float, count: int, rows: Sequence[int] | None = None) -> list[Moment]:
+        """What comes out of the first record's training as it goes, and who listens; of pictures.
+
+        Args:
+            level: of the heat, one of the closer ones, by √ᾱ.
+            count: samples of each moment.
+            rows: places among the measured steps; None: all.
+
+        Raises:
+            ValueError: for a level at which no heat was kept.
+        """
+        closer = self.probing.closer
+        if level not in closer:
+            raise ValueError(
+                f"level {level}; {self.name!r} has heat at {', '.join(map(str, closer))}"
+            )
+        heats = dict(self.heats(closer.index(level)))
+        ratios = self.ratios()[0, 1:, self.place(level)]
+        samples, outcomes = self.records[0].arrays["samples"][:, :count, 0], self.outcomes()
+        shares = self.counts[0] / self.counts[0].sum(1, keepdims=True)
+        return [
+            Moment(
+                step := int(self.steps[row]),
+                samples[row],
+                outcomes[row, :count],
+                shares[row],
+                heats[step],
+                float(ratios[row]),
+            )
+            for row in (range(len(self.steps)) if rows is None else rows)
+        ]
 
     def heats_by_level(self, levels: Iterable[float], seed: int) -> Iterator[tuple[float, Heat]]:
         """Levels with the heat of the trained `network` and of the exact rule; of pictures.

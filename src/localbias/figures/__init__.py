@@ -29,6 +29,7 @@ from localbias.figures.modes import (
     rates,
     shares_along,
 )
+from localbias.figures.moments import moments
 from localbias.figures.outcomes import (
     against_chance,
     escape_law,
@@ -93,6 +94,7 @@ __all__ = [
     "localities",
     "matrices",
     "modes_frame",
+    "moments",
     "one_bit",
     "outcome_bars",
     "outcome_curves",

@@ -18,6 +18,7 @@ from localbias.store.record import (
     find,
     hash_arrays,
     load,
+    note_read,
     save,
     write_origin,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "key_of",
     "load",
     "load_checkpoint",
+    "note_read",
     "only_writer",
     "process_of",
     "require_writable",

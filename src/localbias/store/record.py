@@ -183,12 +183,21 @@ def load(path: Path) -> Record:
         raise ValueError(f"record {path} is damaged: its files lie elsewhere")
     record = Record(path, origin)
     record.check_files()
+    note_read(record)
+    return record
+
+
+def note_read(record: Record) -> None:
+    """Add a record's name to the list of those that were read, where one is kept (`READS`).
+
+    `load` does so; whoever keeps a record in memory and takes it again does it for each use.
+    """
     if os.environ.get(READS):
         # The path within records/, since flows lie in a folder of their own.
+        path = record.path
         name = path.relative_to(RECORDS) if path.is_relative_to(RECORDS) else path.name
         with open(os.environ[READS], "a", encoding="utf-8") as file:
             file.write(f"{name}\n")
-    return record
 
 
 def find(stem: str, stem_of: Callable[[dict], str], folder: Path = RECORDS) -> Record | None:

@@ -93,7 +93,8 @@ def announce(
         until: as there.
         folder: as there.
     """
-    missing = [one for one in configs if not find(_stem(one, until), _stem_of, folder)]
+    # To look whether a file is there is not to read it: origins of figures go by what is read.
+    missing = [one for one in configs if not (folder / f"{_stem(one, until)}.json").exists()]
     seconds: list[float | None] = []
     for one in missing:
         like = all_records(f"flow-{one.d}-*", folder, odd=lambda sentence: None)

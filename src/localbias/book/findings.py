@@ -1,0 +1,82 @@
+"""The results of this book that surprised us: sentences whose numbers are read from records."""
+
+from collections.abc import Callable
+
+from localbias.book.claims import CLAIMS
+from localbias.exact import NAMES
+from localbias.experiments import Results, catalogue
+from localbias.measure import readable_share
+
+SEEDS = (0, 1, 2)
+Finding = Callable[[], str]
+
+
+def findings() -> list[str]:
+    """The sentences, in Markdown with links to figures and to rows of the ledger.
+
+    Raises:
+        ValueError: where a record is missing, naming the experiment.
+    """
+    return [finding() for finding in (chance, perfect, without_memory, sign)]
+
+
+def chance() -> str:
+    """The UNet on four digits keeps the rule as often as independent digits do."""
+    shown = _results("quarter-unet-470")
+    mean, low, high = readable_share(shown.counts[:, -1], [2, 3])
+    by_chance = sum(shown.chance[2:])
+    return (
+        f"**Nothing but chance.** A UNet draws four digits, and of those that can be read "
+        f"{mean:.1%} ({low:.1%} to {high:.1%}) keep the rule. Digits drawn one by one would keep "
+        f"it in {by_chance:.1%}. {{numref}}`fig-outcomes-quarter`, "
+        f"{{ref}}`in the ledger <claim-quarter-unet>`."
+    )
+
+
+def perfect() -> str:
+    """The ratio of the noise is near 1 for a perfect network too."""
+    shown, level = _results("quarter-unet-470"), 0.3
+    rule, at = NAMES.index("rule"), shown.place(level)
+    noise, clean = (
+        shown.reference_ratios(target)[:, rule, at].mean() for target in ("noise", "x0")
+    )
+    return (
+        f"**A perfect network has a ratio of {noise:.3f}.** That is the exact denoiser of the rule "
+        f"on four digits, at √ᾱ = {level:g}, and the ratio is that of the noise, which the paper's "
+        f"formula names: there it says nothing about locality. Of the predicted clean image the "
+        f"same denoiser has {clean:.2f}. {{numref}}`fig-ldr-three-targets`, "
+        f"{{ref}}`in the ledger <claim-ldr-dit>`."
+    )
+
+
+def without_memory() -> str:
+    """On Dyck words the ratio falls while the network learns the rule."""
+    shown, level = _results("dyck-12-unet"), 0.7
+    ratios = shown.ratios()[:, 1:, shown.place(level)].mean(0)
+    shares = shown.counts / shown.counts.sum(-1, keepdims=True)
+    new = shares[:, -1, 3].mean()
+    return (
+        f"**The ratio falls without memorising.** On Dyck words of length 12 it falls from "
+        f"{ratios.max():.2f} to {ratios.min():.2f}, and in the end {new:.0%} of the samples are "
+        f"valid words that the network never saw. {{numref}}`fig-dyck-unet-along-training`, "
+        f"{{ref}}`in the ledger <claim-fall-is-memory>`."
+    )
+
+
+def sign() -> str:
+    """A sign in Theorem 5.3."""
+    claim = CLAIMS["thm-5.3-2-least"]
+    return (
+        f"**A sign in Theorem 5.3.** The second half of its second bullet "
+        f"{{verdict}}`thm-5.3-2-least`: {claim.evidence().says} "
+        f"{{ref}}`In the ledger <claim-thm-5.3-2-least>`, with what "
+        f"{{ref}}`checks it <check-thm-5.3-2-least>`."
+    )
+
+
+def _results(name: str) -> Results:
+    """The book's records of an experiment."""
+    records = catalogue.found(name, "laptop", SEEDS)
+    if not records:
+        raise ValueError(f"no record of {name!r}, of which the book's first page speaks")
+    return Results(records)

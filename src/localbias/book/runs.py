@@ -1,0 +1,216 @@
+"""The committed records as the site shows them: what was run, what it cost, how to run it again.
+
+Only the JSON of a record is read here. `Results` reads what was measured.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from localbias.store import RECORDS, duration
+
+CHAIN, FLOW, TRAINING = "chain", "flow", "training"
+KINDS = (TRAINING, CHAIN, FLOW)
+DIGITS = 12  # of a hash that are shown
+
+
+@dataclass(frozen=True)
+class Run:
+    """One record.
+
+    Attributes:
+        file: its JSON in records/, such as "theory/flow-3-s0-….json".
+        origin: what stands in it.
+    """
+
+    file: str
+    origin: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """One of KINDS."""
+        if "flow" in self.origin["experiment"]:
+            return FLOW
+        return CHAIN if "treatment" in self.origin["experiment"] else TRAINING
+
+    @cached_property
+    def configuration(self) -> dict[str, Any]:
+        """Of the run, as the JSON has it; of a chain, that of its networks."""
+        whole = self.origin["experiment"]
+        return whole["experiment"] if self.kind == CHAIN else whole.get("flow", whole)
+
+    @property
+    def name(self) -> str:
+        """Of the experiment; one of a chain says its treatment, one of a flow its signs and end."""
+        if self.kind == CHAIN:
+            return f"{self.configuration['name']}-chain-{self.origin['experiment']['treatment']}"
+        if self.kind == FLOW:
+            printed = "-printed" * (self.configuration.get("beginning") == "printed")
+            until = self.origin["experiment"]["until"]
+            end = "" if until == "left" else f"-to-{until or 'the-last-step'}"
+            return f"flow-{self.configuration['d']}{printed}{end}"
+        return self.configuration["name"]
+
+    @property
+    def tier(self) -> str:
+        return self.configuration.get("tier", "laptop")
+
+    @property
+    def seed(self) -> int:
+        return self.configuration["seed"]
+
+    @property
+    def steps(self) -> int:
+        """Of training, up to the end."""
+        return self.origin["processes"][-1]["steps"][1]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all its processes."""
+        return sum(process["seconds"] for process in self.origin["processes"])
+
+    @property
+    def machine(self) -> str:
+        """The devices and the threads of all its processes."""
+        told = [
+            process["device"]
+            if process["device"] != "cpu"
+            else f"CPU ({process['machine']}), {_counted(process['threads'], 'thread')}"
+            for process in self.origin["processes"]
+        ]
+        return "; ".join(dict.fromkeys(told))
+
+    @property
+    def libraries(self) -> str:
+        """Their versions in the last process."""
+        versions = self.origin["processes"][-1]["libraries"]
+        return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+    @property
+    def code(self) -> str:
+        """The commits of all its processes, shortened."""
+        codes = dict.fromkeys(process["code"] for process in self.origin["processes"])
+        return ", ".join(
+            f"{code[:DIGITS]}{'-dirty' * code.endswith('-dirty')}" if len(code) > 20 else code
+            for code in codes
+        )
+
+    @property
+    def arrays(self) -> str:
+        """The first digits of the arrays' SHA-256."""
+        return self.origin["arrays_sha256"][:DIGITS]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The records of one experiment in one tier, by seed; at least one.
+
+    Attributes:
+        runs: in the order of their seeds.
+    """
+
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        return self.runs[0].name
+
+    @property
+    def tier(self) -> str:
+        return self.runs[0].tier
+
+    @property
+    def kind(self) -> str:
+        return self.runs[0].kind
+
+    @property
+    def target(self) -> str:
+        """By which pages link to it."""
+        return record_target(self.name, self.tier)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all."""
+        return sum(run.seconds for run in self.runs)
+
+    @property
+    def commands(self) -> list[str]:
+        """What runs it again from nothing, and what compares that with the records."""
+        seeds = " ".join(f"--seed {run.seed}" for run in self.runs)
+        if self.kind == TRAINING:
+            return [f"localbias {what} {self.name} --tier {self.tier} {seeds}" for what in _VERBS]
+        return [f"rm records/{run.file}" for run in self.runs[:1]] + [
+            f"localbias notebooks {_CHAPTERS[self.kind]} --force"
+        ]
+
+    def differing(self) -> dict[str, Any]:
+        """The configuration of the first run where it is not at its default, without the seed."""
+        from localbias.experiments import from_configuration
+        from localbias.store import beyond_defaults
+        from localbias.theory.flow import Flow
+
+        run = self.runs[0]
+        if run.kind == FLOW:
+            found = beyond_defaults(Flow(**run.configuration))
+            return {name: value for name, value in found.items() if name != "seed"}
+        experiment = from_configuration(run.configuration)
+        found = beyond_defaults(experiment) | experiment.parts
+        if run.kind == CHAIN:
+            given = run.origin["experiment"]
+            return {k: given[k] for k in given if k != "experiment"} | {"experiment": found}
+        return {k: v for k, v in found.items() if k not in ("name", "tier", "seed")}
+
+
+_VERBS = ("run", "verify")
+_CHAPTERS = {CHAIN: "05_mode_interpolation", FLOW: "03_hypercube_theory"}
+
+
+@cache
+def all_runs(folder: Path = RECORDS) -> dict[str, Run]:
+    """The records of a folder and of those in it, by file; read once a process."""
+    return {
+        name: Run(name, json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.rglob("*.json"))
+        for name in [path.relative_to(folder).as_posix()]
+    }
+
+
+def grouped(runs: Iterable[Run]) -> list[Runs]:
+    """Runs by experiment and tier, in the order of the first of each; seeds in theirs."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.name, run.tier), []).append(run)
+    return [Runs(tuple(sorted(group, key=lambda run: run.seed))) for group in groups.values()]
+
+
+def record_target(name: str, tier: str) -> str:
+    """By which pages link to the records of an experiment in a tier."""
+    return f"record-{name}".lower() + f"-{tier}" * (tier != "laptop")
+
+
+def told(runs: Iterable[Run]) -> str:
+    """What some runs are, in a line: "3 records of 1 experiment, laptop tier, seeds 0 to 2, …"."""
+    runs = list(runs)
+    tiers, seeds, steps = (
+        sorted({getattr(run, name) for run in runs}) for name in ("tier", "seed", "steps")
+    )
+    parts = [
+        f"{_counted(len(runs), 'record')} of {_counted(len(grouped(runs)), 'experiment')}",
+        f"{' and '.join(tiers)} tier",
+        f"seed{'s' * (len(seeds) > 1)} {_range(seeds)}",
+        f"{_range(steps)} steps",
+        duration(sum(run.seconds for run in runs)),
+    ]
+    return ", ".join(parts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _range(numbers: list[int]) -> str:
+    low, high = f"{numbers[0]:,}", f"{numbers[-1]:,}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,101 @@
+"""The first page: the picture has the record's numbers, and what surprised us has the ledger's."""
+
+import re
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+
+from localbias.book import findings, ledger, opening
+from localbias.book.chapters import CARD
+from localbias.measure import OUTCOMES
+from localbias.store import ROOT
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return opening.results()
+
+
+@pytest.fixture(scope="module")
+def page(shown):
+    return BeautifulSoup(opening.opening(shown), "html.parser")
+
+
+def test_every_measured_step_is_a_moment_and_one_is_seen(page, shown):
+    moments = page.select(".moment")
+    assert [one["data-step"] for one in moments] == [f"step {step:,}" for step in shown.steps]
+    (seen,) = [place for place, one in enumerate(moments) if not one.has_attr("hidden")]
+    assert seen == np.argmax(shown.counts[0, :, 1])
+    knob = page.select_one("input[type=range]")
+    assert (knob["value"], knob["max"]) == (str(seen), str(len(moments) - 1))
+    assert page.select_one(f"label[for={knob['id']}]") and knob.has_attr("disabled")
+
+
+def test_a_moment_says_what_its_record_does(page, shown):
+    words = list(opening.WORDS.values())
+    for row, moment in enumerate(page.select(".moment")):
+        text = " ".join(moment.get_text(" ").split())
+        shares = shown.counts[0, row] / shown.counts[0, row].sum()
+        assert ", ".join(f"{share:.0%} {word}" for share, word in zip(shares, words)) in text
+        ratio = shown.ratios()[0, row + 1, shown.place(opening.LEVEL)]
+        assert f"{ratio:.0%} of it lies in the letter's own place" in text
+        kinds = [item["class"][0] for item in moment.select("ul.drawn li")]
+        expected = [OUTCOMES[k].replace(" ", "-") for k in shown.outcomes()[row, : opening.SHOWN]]
+        assert kinds == expected
+        for item, kind in zip(moment.select("ul.drawn li"), kinds):
+            # The outcome is written, and what can be read is read out: colour only helps.
+            assert item.get_text() == opening.WORDS[kind.replace("in-dataset", "in dataset")]
+            assert item.img["alt"].startswith("Not readable" if kind == "invalid" else "Reads “")
+
+
+def test_the_picture_is_light(page):
+    assert len(str(page)) < 200_000
+
+
+def test_the_card_has_the_size_that_previews_ask_for():
+    for name, size in (("card", CARD), ("readme", None)):
+        image = Image.open(ROOT / "book" / "images" / f"{name}.png")
+        assert size in (None, image.size)
+        assert np.asarray(image.convert("L")).std() > 40  # not blank
+
+
+def test_four_results_with_numbers_figures_and_rows():
+    found = findings.findings()
+    rows = {row["id"] for row in ledger.rows()}
+    assert len(found) == 4
+    for text in found:
+        assert re.search(r"\d", text) and "nan" not in text
+        claims = re.findall(r"<claim-([\w.-]+)>", text)
+        assert claims and set(claims) <= rows
+    figures = re.findall(r"`fig-([\w-]+)`", " ".join(found))
+    from localbias.book.origins import all_origins
+
+    assert len(figures) == 3 and set(figures) <= set(all_origins())
+
+
+def test_a_finding_has_the_number_of_the_record():
+    from localbias.experiments import Results, catalogue
+
+    unet = Results(catalogue.found("quarter-unet-470", "laptop", (0, 1, 2)))
+    counts = unet.counts[:, -1]
+    share = (counts[:, 2:].sum(1) / counts[:, 1:].sum(1)).mean()
+    assert f"can be read {share:.1%} (" in findings.chance()
+    assert f"keep it in {unet.chance[2] + unet.chance[3]:.1%}" in findings.chance()
+
+
+def test_a_missing_record_is_named(monkeypatch):
+    for module, asked in ((findings, findings.chance), (opening, opening.results)):
+        monkeypatch.setattr(module.catalogue, "found", lambda *_, **__: [])
+        with pytest.raises(
+            ValueError, match="no record of '(quarter-unet-470|short-words-unet-30)'"
+        ):
+            asked()
+
+
+def test_the_tally_counts_every_row():
+    rows = ledger.rows()
+    counts = ledger.tally(rows)
+    assert sum(counts.values()) == len(rows) and list(counts) == list(ledger.VERDICTS)
+    assert counts["holds"] == sum(row["verdict"] == "holds" for row in rows)
