@@ -3,7 +3,7 @@
 - `{items}`: what the paper numbers, and where this book deals with it
 - `{ledger}`: the table of what the paper says beside what is found here; or the named rows of it
 - `{verdict}`, such as of thm-5.2: the badge of a claim, linked to its check
-- `{verdicts}`: the table of all claims on the theory, or of those named
+- `{verdicts}`: the table of the claims on Section 5, or of those named
 - `{checks}`: all claims with their numbers and the sources of their tests; or the named tests alone
 
 Their entries have the targets `claim-<id>`, `check-<claim>` and `<file>.<test>`. Numbers are
@@ -19,7 +19,7 @@ from docutils import nodes
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from localbias.book.claims import CLAIMS, Claim, checks_in, number, source
+from localbias.book.claims import CLAIMS, SECTION_5, Claim, checks_in, number, source
 from localbias.book.ledger import items, rows
 from localbias.book.nodes import anchor, figure_link, joined, link, parsed, table, table_row
 from localbias.book.provenance import pages_of_records
@@ -163,7 +163,7 @@ class Verdicts(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         note_dependencies(self.env)
         try:
-            named = self.arguments[0].split() if self.arguments else list(CLAIMS)
+            named = self.arguments[0].split() if self.arguments else list(SECTION_5)
             claims = [CLAIMS[name] for name in named]
             return [table(VERDICT_COLUMNS, map(self._row, claims), ["ledger", "verdicts"])]
         except ValueError as error:

@@ -19,6 +19,7 @@ from localbias.book.claims.claim import (
 )
 
 # In the book's order.
+SECTION_5 = tuple(invariance.CLAIMS | growth.CLAIMS | stairs.CLAIMS)  # the others are ours
 CLAIMS = Claims(invariance.CLAIMS | growth.CLAIMS | stairs.CLAIMS | attention.CLAIMS)
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "CONDITION",
     "FAILS",
     "HOLDS",
+    "SECTION_5",
     "VERDICTS",
     "Claim",
     "Claims",
