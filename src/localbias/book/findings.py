@@ -17,7 +17,7 @@ def findings() -> list[str]:
     Raises:
         ValueError: where a record is missing, naming the experiment.
     """
-    return [finding() for finding in (chance, perfect, without_memory, sign)]
+    return [finding() for finding in (chance, perfect, one_half, without_memory, sign)]
 
 
 def chance() -> str:
@@ -46,6 +46,24 @@ def perfect() -> str:
         f"formula names: there it says nothing about locality. Of the predicted clean image the "
         f"same denoiser has {clean:.2f}. {{numref}}`fig-ldr-three-targets`, "
         f"{{ref}}`in the ledger <claim-ldr-dit>`."
+    )
+
+
+def one_half() -> str:
+    """Two networks break parity's rule equally often and know different things."""
+    local, climbing = _results("parity-8-unet"), _results("parity-8-scalars")
+    middle = list(climbing.steps).index(2000)
+    broken, trained = [], []
+    for counts in (local.counts[:, -1], climbing.counts[:, middle]):
+        total = counts.sum(0)
+        broken.append(total[1] / total[1:].sum())
+        trained.append(total[2] / total[2:].sum())
+    return (
+        f"**One half can be two laws.** A UNet and a dense network break parity's rule in "
+        f"{broken[0]:.0%} and {broken[1]:.0%} of what can be read. Of their valid strings "
+        f"{trained[0]:.0%} and {trained[1]:.0%} are training strings: the first tosses coins, the "
+        f"second knows its training set's pairs and triples. {{numref}}`fig-beyond-ladder`, "
+        f"{{ref}}`in the ledger <claim-parity-8-half>`."
     )
 
 
