@@ -108,5 +108,11 @@ def test_the_style_of_figures_stands_off_from_either_page():
             assert (high + 0.05) / (low + 0.05) > least, (colour, page)
 
 
+def test_a_link_to_the_glossary_tells_its_entry(site):
+    html = BeautifulSoup((site / "glossary.html").read_text(encoding="utf-8"), "html.parser")
+    link = html.select_one('dd a[href="#term-DDIM"]')
+    assert link["title"].startswith("A sampler that adds no noise")
+
+
 def test_the_icon_is_small():
     assert (ROOT / "book/_static/favicon.svg").stat().st_size < 2000

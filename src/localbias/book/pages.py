@@ -18,6 +18,7 @@ from sphinx.config import Config
 
 #: The picture in previews of links, below the folder of the book.
 CARD = "images/card.png"
+GLOSSARY = "glossary"  # the page of that name
 DESCRIPTION = 155  # characters that previews and search engines show
 
 #: What the libraries write against the rules of accessibility -> what takes its place.
@@ -122,6 +123,28 @@ def give_plain_ids(app: Sphinx, doctree: nodes.document) -> None:
             section[0].insert(0, nodes.target("", "", ids=dotted))
 
 
+def tell_terms(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Give each link to the glossary its entry's text, which a reader sees who points at it."""
+    if GLOSSARY not in app.env.found_docs:
+        return
+    links = [
+        link
+        for link in doctree.findall(nodes.reference)
+        if "#term-" in link.get("refuri", "") or link.get("refid", "").startswith("term-")
+    ]
+    if not links:
+        return
+    told = {
+        name: " ".join(item[-1].astext().split())
+        for item in app.env.get_doctree(GLOSSARY).findall(nodes.definition_list_item)
+        for term in item.findall(nodes.term)
+        for name in term["ids"]
+    }
+    for link in links:
+        target = link.get("refid") or link["refuri"].partition("#")[2]
+        link["reftitle"] = told.get(target, "")
+
+
 def not_found(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The page that a server shows for an address which is none."""
     root = html.escape(app.config.html_baseurl or f"{app.config.root_doc}.html")
@@ -153,6 +176,7 @@ def connect(app: Sphinx) -> None:
     """Have Sphinx call the functions of this module."""
     app.connect("config-inited", set_launch_buttons, priority=900)
     app.connect("doctree-read", give_plain_ids, priority=100)  # before the contents are collected
+    app.connect("doctree-resolved", tell_terms)
     app.connect("html-collect-pages", not_found)
     app.connect("html-page-context", fill_head, priority=900)  # after those that add scripts
     app.connect("html-page-context", mend_body)
