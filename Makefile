@@ -7,14 +7,14 @@ EXTRAS := .[book,test]
 VENDOR := book/vendor
 PACKAGES := $(VENDOR)/node_modules
 SCRIPTS := $(VENDOR)/static
-HTML_MANAGER := @jupyter-widgets/html-manager/dist
 
-.PHONY: help environment scripts book lint test coverage lock clean
+.PHONY: help environment scripts book pdf lint test coverage lock clean
 
 help:
 	@echo "make book   set up .venv, run the stale chapters, build the site (book/_build/html/index.html)"
 	@echo "make test   set up .venv, run the tests and execute the committed chapters again"
 	@echo "make coverage  the same, and the share of src's lines that it runs"
+	@echo "make pdf    the whole book as book/_build/book.pdf, with chromium"
 	@echo "make lint   set up .venv, hold the code to its style, its types and the floors of the house"
 	@echo "make lock   resolve both constraints.txt anew from pyproject.toml"
 	@echo "make clean  remove the site and what was fetched for it"
@@ -40,6 +40,15 @@ book: $(INSTALLED) scripts
 	$(BIN)/localbias notebooks
 	$(BIN)/jupyter-book build book/
 
+# The whole book on paper, printed by a browser; CHROMIUM names another one.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+pdf: $(INSTALLED) scripts
+	@test -n "$(CHROMIUM)" || { echo "make pdf needs chromium; CHROMIUM=path names it"; exit 1; }
+	$(BIN)/jupyter-book build book/ --builder singlehtml
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
+		--print-to-pdf=book/_build/book.pdf "file://$(CURDIR)/book/_build/singlehtml/index.html"
+	@echo "book/_build/book.pdf"
+
 # A worker a core; the tests of a file, and the cells of a chapter, stay on one worker. PYTEST adds options.
 test: $(INSTALLED) scripts
 	$(BIN)/python -m pytest --nbval -n logical --dist loadfile $(PYTEST)
@@ -57,16 +66,16 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Of 43 MB the pages load three scripts and their fonts. The bundle of html-manager holds the packages that it needs, so
-# package-lock.json does without them: whoever changes a version takes its "dependencies" and what they bring out again.
-$(SCRIPTS): $(VENDOR)/package-lock.json
+# Of what npm fetches the pages load mathjax without its menu and voice, and the fonts that it asks for.
+$(SCRIPTS): $(VENDOR)/package-lock.json Makefile
 	@command -v npm > /dev/null
 	@cd $(VENDOR) && npm ci --silent --no-audit --no-fund --ignore-scripts --fetch-retries=0
-	@rm -rf $@ && mkdir -p $@/mathjax/output/chtml $@/widgets/$(HTML_MANAGER)
-	@cp $(PACKAGES)/mathjax/es5/tex-mml-chtml.js $(PACKAGES)/mathjax/LICENSE $@/mathjax
-	@cp -R $(PACKAGES)/mathjax/es5/output/chtml/fonts $@/mathjax/output/chtml
-	@cp $(PACKAGES)/requirejs/require.js $@/widgets
-	@cp $(addprefix $(PACKAGES)/$(HTML_MANAGER)/,embed-amd.js *.txt *.woff2) $@/widgets/$(HTML_MANAGER)
+	@rm -rf $@ && mkdir -p $@/mathjax/a11y $@/mathjax/output $@/mathjax/fonts/mathjax-newcm-font
+	@cd $(PACKAGES)/mathjax && cp -R startup.js core.js input LICENSE $(CURDIR)/$@/mathjax
+	@cp $(PACKAGES)/mathjax/output/chtml.js $@/mathjax/output
+	@cp $(PACKAGES)/mathjax/a11y/assistive-mml.js $@/mathjax/a11y
+	@cd $(PACKAGES)/@mathjax/mathjax-newcm-font && \
+		cp -R chtml chtml.js $(CURDIR)/$@/mathjax/fonts/mathjax-newcm-font
 
 # In a scratch copy, where uv has an environment of its own. Snakemake holds some libraries back, so sweeps have
 # constraints of their own; what it does not hold back stands there as in the others.

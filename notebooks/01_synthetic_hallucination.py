@@ -33,6 +33,11 @@
 # papermill book/notebooks/01_synthetic_hallucination.ipynb out.ipynb -p seed 3
 # ```
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, with its
+# records, and its package, which `pip install -e '.[book]' -c constraints.txt` installs there.
+# Binder has both. Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a minute or two, "paper" wants a GPU and days
 device = "auto"  # "cpu" or "cuda"
@@ -144,18 +149,18 @@ figures.show_signals(
 plt.show()
 
 # %% [markdown]
-# A network is trained on *some* of the valid strings; the others are held out. The paper draws a
-# digit with a *probabilistic* function (A.5): it has many handwritings. How many, and whether a
-# string keeps its own, the paper doesn't say. The laptop tier departs from that: each training
-# string is one fixed image and each digit has one exemplar. The paper tier draws another
+# A network is trained on *some* of the valid strings; the others are {term}`held-out`. The paper
+# draws a digit with a *probabilistic* function (A.5): it has many handwritings. How many, and
+# whether a string keeps its own, the paper doesn't say. The laptop tier departs from that: each
+# training string is one fixed image and each digit has one exemplar. The paper tier draws another
 # handwriting at every exposure; `rendering` and `exemplars` are fields of the configuration.
 #
 # It departs in two more points that the paper states (A.1). The paper's network puts out the noise,
-# and its samples are drawn by *ancestral* sampling: all steps of the schedule from noise to data,
-# each with fresh noise (Eq. 7). Ours are drawn by **DDIM**, which visits 25 or 50 of the steps and
-# adds no noise, and after each prediction $\hat{x}_0$ is *clamped* to the range of the pixels. And
-# most of our networks put out something else, from which the noise follows, as is said below.
-# [Chapter 2](02_local_dependency_ratio.ipynb) measures what these choices do.
+# and its samples are drawn by {term}`ancestral sampling`: all steps of the schedule from noise to
+# data, each with fresh noise (Eq. 7). Ours are drawn by {term}`DDIM`, which visits 25 or 50 of the
+# steps and adds no noise, and after each prediction {term}`x̂0` is *clamped* to the range of the
+# pixels. And most of our networks put out {term}`v`, from which the noise follows, as is said
+# below. [Chapter 2](02_local_dependency_ratio.ipynb) measures what these choices do.
 #
 # ## What can come out
 #
@@ -619,7 +624,7 @@ tables.beside_paper(
 # ## Against chance
 #
 # All endings in one picture. Unreadable samples are left aside: of those that can be read, how many
-# are valid, and how many are valid *and new*? The black ticks are what independent symbols would
+# are valid, and how many are valid *and new*? The dark ticks are what independent symbols would
 # give.
 
 # %% tags=["hide-input"]

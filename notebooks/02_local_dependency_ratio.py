@@ -30,6 +30,11 @@
 # come first: what do exact denoisers show, at which noise levels, and does it matter what the
 # network's output is taken for?
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, with its
+# records, and its package, which `pip install -e '.[book]' -c constraints.txt` installs there.
+# Binder has both. Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a minute or two, "paper" wants a GPU and days
 device = "auto"  # "cpu" or "cuda"
@@ -70,11 +75,11 @@ level = setup("quarter-unet-470").experiment.probing.closer[0]  # of the digits:
 # ## What a perfect model would show
 #
 # Chapter 1's three exact denoisers are functions like any network's, so they have a local
-# dependency ratio too: **rule** (all valid strings), **train** (the training set) and
-# **marginals** (every symbol on its own, which is perfect locality).
+# dependency ratio too: {term}`rule` (all valid strings), {term}`train` (the training set) and
+# {term}`marginals` (every symbol on its own, which is perfect locality).
 # {numref}`fig-ldr-exact-denoisers` runs through all noise levels, from pure noise at the left to
 # clean at the right. The bottom row shows where it makes a difference to know the rule: how much
-# larger the marginals denoiser's loss (of $\hat{x}_0$) is than the rule's.
+# larger the marginals denoiser's loss (of {term}`x̂0`) is than the rule's.
 
 # %% tags=["hide-input"]
 #| label: ldr-exact-denoisers
@@ -114,9 +119,9 @@ if tier == "laptop" and seed == 0 and signals >= 48:
 # %% [markdown]
 # Four things to read off before any network is looked at.
 #
-# 1. **At high noise the rule itself is local.** To the left of the band the exact rule has a ratio
-#    near 1: its symbols are independent in pairs, or nearly so, and in so much noise nothing beyond
-#    pairs can be seen. A high LDR there shows no failure. It is what the optimum does.
+# 1. **At high noise the rule itself is local.** To the left of the {term}`band` the rule has a
+#    ratio near 1: its symbols are independent in pairs, or nearly so, and in so much noise nothing
+#    beyond pairs can be seen. A high LDR there shows no failure. It is what the optimum does.
 # 2. **At low noise nobody needs the rule.** To the right of the band each symbol can be recognised
 #    by itself. The rule saves no loss there, and yet its ratio is low: the little doubt that is
 #    left is about two symbols at once, for a single other one would break the rule. In the end
@@ -225,8 +230,8 @@ if tier == "laptop" and seed == 0 and signals >= 48:
 # g_R\rVert^2 = \lVert J_{RR}\rVert^2$ and $\mathbb{E}\lVert g\rVert^2 = \lVert J_R\rVert^2$: one
 # product serves numerator and denominator. The vectors are drawn as columns of a random orthonormal
 # frame, so that all $|R|$ of them give the exact value again, and the bias of a ratio of two
-# estimates is taken off. (In the tables a Jacobian counts as *vanishing* where it is no more than
-# rounding: its ratio would be 0/0.)
+# estimates is taken off. (In the tables a Jacobian counts as {term}`vanishing` where it is no more
+# than rounding: its ratio would be 0/0.)
 
 # %% tags=["hide-input"]
 #| label: ldr-probe-errors

@@ -29,6 +29,11 @@
 # Nothing here is slow. The flows of the training section run while the chapter does; only the long
 # ones, until a flow finds the rule, are stored.
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, with its
+# records, and its package, which `pip install -e '.[book]' -c constraints.txt` installs there.
+# Binder has both. Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in half a minute; "paper" is as "laptop" here
 device = "auto"  # as in the other chapters; these networks are small and stay on the CPU
@@ -110,7 +115,7 @@ tables.least_losses(alpha_bar, levels)
 # %% [markdown]
 # The last column is the incentive. Whoever has learned the best univariate function has most of
 # what there is to gain, and the longer the string the less the rule adds. How much is it over all
-# noise levels? Add up what the rule saves in the squared errors of $\hat{x}_0$, over all
+# noise levels? Add up what the rule saves in the squared errors of {term}`x̂0`, over all
 # signal-to-noise ratios $\gamma$, and the answer is the same for every $d$ {verdict}`one-bit`:
 #
 # $$\frac12 \int_0^\infty \sum_{i=1}^d
@@ -602,13 +607,13 @@ if tier != "smoke" and (alpha_bar, scale, seed) == (0.7, 1e-3, 0):
 # above). Longer strings are the cleaner case.
 #
 # In pictures, the network for $d = 6$ at three moments, over the one coordinate that it may look
-# at. Where the black points form a line, the network is univariate: the paper's Figures 22c to
+# at. Where the dark points form a line, the network is univariate: the paper's Figures 22c to
 # 22e, and Figure 23, which sets such a line beside the optimum's cloud.
 
 # %% tags=["hide-input"]
 #| label: network-at-three-moments
 #| fig-cap: >-
-#|   The flow of d = 6: its prediction (black) at held-out points over their first coordinate, on
+#|   The flow of d = 6: its prediction (dark) at held-out points over their first coordinate, on
 #|   the first stair, on the second, and at the end. Grey: the optimum at the same points, which is
 #|   no function of the first coordinate.
 #| fig-alt: >-
@@ -725,7 +730,7 @@ tables.escape_times(times, runs[8])
 #
 # ## Back to the local dependency ratio
 #
-# The best univariate function looks at one coordinate: its local dependency ratio ([chapter
+# The best univariate function looks at one coordinate: its {term}`local dependency ratio` ([chapter
 # 2](02_local_dependency_ratio.ipynb)) is 1, for $\hat{x}_0$ and for the noise. What would the ratio
 # of the optimum be?
 

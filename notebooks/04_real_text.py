@@ -27,6 +27,11 @@
 # predicts $x_0$ and is many times faster on these pictures. The ledger's rows at the end keep the
 # two apart.
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, with its
+# records, and its package, which `pip install -e '.[book]' -c constraints.txt` installs there.
+# Binder has both. Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a few minutes, "paper" wants a GPU and days
 device = "auto"  # "cpu" or "cuda"
@@ -104,10 +109,10 @@ plt.show()
 # %% [markdown]
 # ## Where the rule matters
 #
-# As in chapter 2, first the exact denoisers: at which noise levels does it pay to know the words,
-# and how locally would a perfect model then work? For words the band is wide, for characters it
-# lies deep in the noise: pairs of letters are correlated, and so are parts of a character, and
-# correlated pairs can be seen through more noise than a parity of eight.
+# As in chapter 2, first the {term}`exact denoisers <exact denoiser>`: at which noise levels does it
+# pay to know the words, and how locally would a perfect model then work? For words the {term}`band`
+# is wide, for characters it lies deep in the noise: pairs of letters are correlated, and so are
+# parts of a character, and correlated pairs can be seen through more noise than a parity of eight.
 
 # %% tags=["hide-input"]
 #| label: text-exact-levels

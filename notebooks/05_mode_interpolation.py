@@ -18,12 +18,17 @@
 # train on Gaussian mixtures and find samples **between** the modes, where the data have none. A
 # perfect denoiser jumps from mode to mode; a network is smooth, and what it draws on the slope of
 # its jump is a mixture of two modes. Such samples give themselves away, the paper says: their
-# predicted $\hat{x}_0$ still moves in the last steps of sampling, and a filter by that variance
+# predicted {term}`x̂0` still moves in the last steps of sampling, and a filter by that variance
 # removes more than 95 % of them while it keeps 96 % of the others.
 #
 # Are the two papers about one thing? This chapter trains on the same mixtures, beside the exact
 # score as a control, and then asks each paper's probe about the other's hallucinations. So far
 # each training has one seed: single curves should not be leaned on.
+
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, with its
+# records, and its package, which `pip install -e '.[book]' -c constraints.txt` installs there.
+# Binder has both. Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
 
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a minute, "paper" wants hours
@@ -191,11 +196,11 @@ tables.controls(controlled, exactly, ways)
 # %% [markdown]
 # By all steps, with fresh noise at each, the exact score leaves no sample in no mode: what lies
 # there is the network's doing, as the paper says. A coarse sampler without noise is another matter.
-# On the paper's schedule DDIM in 50 steps puts several samples in a hundred there by the exact
-# score itself. And for the network the sampler decides as much as its training does: of the same
-# weights DDIM makes many times as many such samples as ancestral sampling, whose noise carries
-# points off the slope. A share of interpolated samples says little without its sampler and this
-# control.
+# On the paper's schedule {term}`DDIM` in 50 steps puts several samples in a hundred there by the
+# exact score itself. And for the network the sampler decides as much as its training does: of the
+# same weights DDIM makes many times as many such samples as {term}`ancestral sampling`, whose noise
+# carries points off the slope. A share of interpolated samples says little without its sampler and
+# this control.
 
 # %% tags=["hide-input"]
 tables.widths(controlled)

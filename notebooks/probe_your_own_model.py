@@ -30,6 +30,11 @@
 # It is 1 where the region listens to itself alone, $|R|/d$ where it listens to all $d$ input
 # numbers alike (we call that *chance*), and 0 where it listens to everything but itself.
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, with its
+# records, and its package, which `pip install -e '.[book]' -c constraints.txt` installs there.
+# Binder has both. Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" only shows that everything runs
 seed = 0  # of the random weights, the signals and the noise
@@ -382,7 +387,7 @@ for name, (broken, mask) in attempts.items():
 #|   of one signal's ratio, root mean square over the signals, as it is and as the estimator says it
 #|   is.
 #| fig-alt: >-
-#|   Left: dots with bars scattered around black ticks of the exact ratio between 0.6 and 0.9, the
+#|   Left: dots with bars scattered around dark ticks of the exact ratio between 0.6 and 0.9, the
 #|   chance line far below. Right: two falling lines that lie near each other on logarithmic axes,
 #|   dropping more steeply towards 64 probes.
 estimates = {

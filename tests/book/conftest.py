@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,28 +14,36 @@ import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
 
-from localbias.book.extension import MATHJAX, SCRIPTS, WIDGETS
+from localbias.book.extension import MATHJAX, SCRIPTS
 from localbias.store import ROOT
 
-FETCHED = all((ROOT / "book" / SCRIPTS / script).exists() for script in (MATHJAX, *WIDGETS))
+FETCHED = (ROOT / "book" / SCRIPTS / MATHJAX).exists()
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
 
-# open(page) puts it in a frame as wide as a phone; until(true of what) waits for it, in the browser's own time.
+# open(page, width) puts it in a frame, as wide as a phone if nothing is said; until(true of what) waits for it, in the
+# browser's own time, and settled(frame) for its formulas.
 PROBE = """<!doctype html><body><pre></pre><script>
 const pause = time => new Promise(done => setTimeout(done, time));
 async function until(reached, what) {
   for (let tries = 0; tries < 100; tries++, await pause(100)) if (reached()) return;
   throw Error(`waited in vain for ${what}`);
 }
-async function open(page) {
+async function open(page, width = 390) {
   const frame = document.createElement("iframe");
-  frame.style = "width: 390px; height: 800px; border: 0";
+  frame.style = `width: ${width}px; height: 800px; border: 0`;
   frame.src = page + ".html";
   document.body.append(frame);
   await new Promise(done => frame.onload = done);
   return frame;
+}
+async function settled(frame) {
+  const page = frame.contentWindow;
+  await until(() => page.document.readyState === "complete", "the page");
+  if (page.MathJax) await until(() => page.MathJax.startup?.promise, "mathjax");
+  await page.MathJax?.startup.promise;
+  await pause(300);
 }
 (async () => { SCRIPT })().catch(error => `${error}`).then(
   result => document.querySelector("pre").textContent = JSON.stringify(result));
@@ -85,7 +94,7 @@ def browse(tmp_path):
 
     script   the body of an async function;  seconds  the most it may take, in the browser's own time
     Returns that and what the pages asked for in vain: what is not there, and all that lies elsewhere, which the server
-    forbids unless the pages' scripts come from CDNs.
+    forbids unless the pages' scripts come from CDNs. browse.console is then what the pages wrote there but for notes.
     """
     if not CHROMIUM:
         pytest.skip("no chromium here to open the pages in")
@@ -96,7 +105,7 @@ def browse(tmp_path):
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             server.in_vain = []
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            page = subprocess.run(
+            shown = subprocess.run(
                 [
                     CHROMIUM,
                     "--headless",
@@ -104,6 +113,7 @@ def browse(tmp_path):
                     "--disable-gpu",
                     "--disable-background-networking",
                     "--hide-scrollbars",
+                    "--enable-logging=stderr",
                     f"--user-data-dir={tmp_path}",
                     f"--virtual-time-budget={1000 * seconds}",
                     "--dump-dom",
@@ -112,12 +122,20 @@ def browse(tmp_path):
                 capture_output=True,
                 text=True,
                 timeout=300,
-            ).stdout
+            )
             server.shutdown()
-        told = BeautifulSoup(page, "html.parser").pre.text
+        run.console = console(shown.stderr)
+        told = BeautifulSoup(shown.stdout, "html.parser").pre.text
         return json.loads(told or '"the script did not end in time"'), server.in_vain
 
     return run
+
+
+def console(log):
+    """The warnings and errors of pages in what chromium writes; it marks scripts' own notes as INFO."""
+    lines = re.findall(r"^\[.*?:(?:INFO|WARNING|ERROR):CONSOLE[^\]]*\] (.*)$", log, re.MULTILINE)
+    notes = ("[togglebutton]", "[PST]", "MathJax(a11y")
+    return [line for line in lines if not line.strip('"').startswith(notes)]
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -135,7 +153,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
 
     def send_error(self, code, *rest):
-        if self.path != "/favicon.ico":
+        if not self.path.endswith("/favicon.ico"):  # of the probe itself; the pages name theirs
             self.server.in_vain.append(self.path)
         super().send_error(code, *rest)
 

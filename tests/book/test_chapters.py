@@ -211,17 +211,3 @@ def test_a_missing_parameter_is_named():
         chapters.parameters(
             {name: value for name, value in GOOD.items() if name != "seed"}, **ALLOWED
         )
-
-
-def test_a_chapter_with_a_widget_is_the_same_at_every_run(root):
-    """Models of widgets get random names; the committed notebook must not."""
-    source = root / "notebooks/01_toy.py"
-    source.write_text(
-        source.read_text() + "\n# %%\nfrom ipywidgets import IntSlider\n\nIntSlider(3)\n"
-    )
-    chapters.refresh(force=True, root=root)
-    (notebook,) = (root / "book/notebooks").glob("*.ipynb")
-    first = notebook.read_bytes()
-    assert b"application/vnd.jupyter.widget-view+json" in first
-    chapters.refresh(force=True, root=root)
-    assert notebook.read_bytes() == first

@@ -90,3 +90,11 @@ def test_every_figure_has_a_name_a_caption_and_an_alternative_text(source):
             assert options.keys() == set(chapters.OPTIONS), cell.source
         elif "figures.slider(" in cell.source:
             assert options.keys() == {"label", "fig-cap"}, cell.source
+
+
+@every_chapter
+def test_a_downloaded_notebook_says_what_it_needs(source):
+    """In a cell that the page leaves out, before the first code."""
+    cells = jupytext.read(source, fmt="py:percent").cells
+    needs = cells[[cell.cell_type for cell in cells].index("code") - 1]
+    assert "checkout" in needs.source and needs.metadata["tags"] == ["remove-cell"]

@@ -322,19 +322,16 @@ def _settle(nb: Any) -> None:
             cell.metadata.pop("tags", None)
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if not _is_progress(out)]
-    _number_widgets(nb)
+            _shrink_pictures(cell.outputs)
 
 
-def _number_widgets(nb: Any) -> None:
-    """Number the widget models, whose names, in metadata and in outputs, are random."""
-    import nbformat
+def _shrink_pictures(outputs: Iterable[Any]) -> None:
+    """Bring an executed cell's pictures down to what a page wants to carry."""
+    from localbias.figures.png import shrink
 
-    widgets = nb.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
-    text = nbformat.writes(nb)
-    for number, model in enumerate(widgets.get("state", {})):
-        text = text.replace(model, f"{number:032x}")
-    settled = nbformat.reads(text, as_version=4)
-    nb.cells, nb.metadata = settled.cells, settled.metadata
+    for data in (out["data"] for out in outputs if "image/png" in out.get("data", {})):
+        small = shrink(base64.b64decode(data["image/png"]))
+        data["image/png"] = base64.b64encode(small).decode()
 
 
 def _is_progress(output: Any) -> bool:

@@ -210,12 +210,10 @@ def _write(result: Any, namespace: dict[str, Any], out: Path) -> None:
         plt.figure(plt.get_fignums()[-1]).savefig(out)
         plt.close("all")
         return
-    from localbias.figures.sliders import first_frame
-
     if result is None:
         raise ValueError(f"{out.name}: with these parameters there is nothing to draw")
     if out.suffix != ".png":
         raise ValueError(
             f"{out.name}; a slider's frame is a picture: allowed is a file that ends in .png"
         )
-    out.write_bytes(first_frame(result))
+    out.write_bytes(result.first_frame)

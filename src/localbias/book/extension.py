@@ -1,7 +1,7 @@
 """What the book asks of Sphinx beyond Jupyter Book: stale chapters, ledger, verdicts, own scripts.
 
 The build itself never runs a chapter. See `sphinx: extra_extensions` in `_config.yml`, and
-`directives`.
+`directives` and `pages`.
 """
 
 import os
@@ -13,7 +13,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hashlib
 import re
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +24,14 @@ from sphinx.util import logging
 from sphinx.util.typing import stringify_annotation
 
 from localbias import __version__
-from localbias.book import chapters, nodes
+from localbias.book import chapters, nodes, pages
 from localbias.store import RECORDS, ROOT
 
 logger = logging.getLogger(__name__)
 
 #: Where `make book` puts the scripts that it fetches: a folder beside the pages' sources.
 SCRIPTS = "vendor/static"
-CARD = "images/card.png"
-MATHJAX = "mathjax/tex-mml-chtml.js"
-WIDGETS = {
-    # The second script's modules look for their fonts where their names say, seen from here.
-    "widgets/require.js": {
-        "onload": "require.config({baseUrl: this.src.replace(/require.js.*/, '')})"
-    },
-    "widgets/@jupyter-widgets/html-manager/dist/embed-amd.js": {},
-}
+MATHJAX = "mathjax/startup.js"
 
 
 def name_stale_chapters(app: Sphinx, config: Config) -> None:
@@ -56,39 +47,17 @@ def name_stale_chapters(app: Sphinx, config: Config) -> None:
 
 
 def use_own_scripts(app: Sphinx, config: Config) -> None:
-    """Serve mathjax and the widgets' scripts from `vendor/static`, where `make book` has put them.
+    """Serve mathjax from `vendor/static`, where `make book` has put it; else it comes from a CDN.
 
-    Without them they come from CDNs. They go through `html_static_path` and not `_static`, since
-    Jupyter Book loads each script of `_static` on each page. The widgets' scripts are loaded by
-    pages with widgets only.
+    It goes through `html_static_path` and not `_static`, since Jupyter Book loads each script of
+    `_static` on each page.
     """
     own = Path(app.srcdir) / SCRIPTS
-    if own.exists():
-        config.html_static_path.append(SCRIPTS)
     if (own / MATHJAX).exists():
+        config.html_static_path.append(SCRIPTS)
         config.mathjax_path = MATHJAX
-    if all((own / script).exists() for script in WIDGETS):
-        config.nb_ipywidgets_js = WIDGETS
-
-
-def add_card(app: Sphinx, config: Config) -> None:
-    """Serve the picture that a preview of a link shows."""
-    if (Path(app.srcdir) / CARD).exists():
-        config.html_static_path.append(CARD)
-
-
-def name_card(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
-    """Name that picture in a page's head; with the site's address, where the settings have one."""
-    base = app.config.html_baseurl
-    file = f"_static/{Path(CARD).name}"
-    image = f"{base.rstrip('/')}/{file}" if base else context["pathto"](file, 1)
-    told = {"og:title": context.get("title", ""), "og:type": "website", "og:image": image}
-    lines = [
-        f'<meta property="{name}" content="{escape(re.sub("<.*?>", "", text))}" />'
-        for name, text in told.items()
-    ]
-    lines.append('<meta name="twitter:card" content="summary_large_image" />')
-    context["metatags"] = "\n".join([context.get("metatags", ""), *lines])
+        settings = config.mathjax3_config = config.mathjax3_config or {}
+        settings.setdefault("loader", {})["paths"] = {"fonts": "[mathjax]/fonts"}
 
 
 def pages_of_changed_records(
@@ -163,11 +132,10 @@ def add_directives(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point of the extension."""
+    pages.connect(app)
     app.connect("config-inited", name_stale_chapters)
     app.connect("config-inited", use_own_scripts)
     app.connect("missing-reference", nodes.resolve_figure)
-    app.connect("config-inited", add_card)
-    app.connect("html-page-context", name_card)
     app.connect("env-get-outdated", pages_of_changed_records)
     app.connect("env-before-read-docs", add_directives)
     # Before napoleon, whose priority is 500.

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from localbias.figures.style import BLACK, BLUE, SKY, VERMILION
+from localbias.figures.style import BLUE, DARK, SKY, VERMILION
 from localbias.figures.theory import LEVELS
 from localbias.theory.trace import Trace, stairs
 
@@ -27,12 +27,12 @@ def training(columns: Mapping[str, tuple[Trace, Trace]]) -> Figure:
         3, len(columns), figsize=(9.4, 7.2), sharex=True, sharey="row", squeeze=False
     )
     for column, (title, (trace, on_m)) in zip(axes.T, columns.items()):
-        _loss(column[0], trace, "network", color=BLACK)
+        _loss(column[0], trace, "network", color=DARK)
         _loss(column[0], on_m, "brought onto M", color=SKY, linewidth=3, alpha=0.7, zorder=1.9)
         time, on, off = trace.time[1:], trace.axis[1:].sum(1), trace.rest[1:].sum(1)
         column[1].plot(time, on, color=BLUE, label="Σ |a w⁽¹⁾|")
         column[1].plot(time, off, color=VERMILION, label="Σ |a| ‖w − w⁽¹⁾e₁‖")
-        column[2].plot(time, trace.distance[1:], color=BLACK)
+        column[2].plot(time, trace.distance[1:], color=DARK)
         column[0].set(title=title, xscale="log", ylim=(0, 1.03))
         for axis in column[1:]:
             axis.set_yscale("log")
@@ -97,7 +97,7 @@ def phases(
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.3), sharey=True, squeeze=False)
     for axis, (title, (x, s, y)) in zip(axes[0], panels.items()):
         axis.plot(x, y, ".", color="#c9c9c9", markersize=2, label="optimum, E[ε⁽¹⁾ | x]")
-        axis.plot(x, s, ".", color=BLACK, markersize=2.5, label="network, s(x)")
+        axis.plot(x, s, ".", color=DARK, markersize=2.5, label="network, s(x)")
         for name, values in known.items():
             label, colour, dash = LEVELS[name]
             axis.plot(line, values, color=colour, linestyle=dash, label=label)

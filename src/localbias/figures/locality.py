@@ -14,9 +14,9 @@ from localbias.experiments import AlongTraining, ByLevel, ByTarget, Heat
 from localbias.figures.outcomes import outcome_curves
 from localbias.figures.style import (
     BAND,
-    BLACK,
     COLOURS,
     CYCLE,
+    DARK,
     GREEN,
     MARKERS,
     PHASES,
@@ -50,7 +50,7 @@ def exact_panels(panels: Mapping[str, OverLevels], paper_levels: Sequence[float]
                 colour, dash = REFERENCES[name]
                 axis.plot(panel.levels, ratios, color=colour, linestyle=dash, label=name)
             axis.set_ylim(0, 1.04)
-        column[2].plot(panel.levels, panel.gap / panel.gap.max(), color="#444444")
+        column[2].plot(panel.levels, panel.gap / panel.gap.max(), color=DARK)
         column[2].set(xlabel="noise level √ᾱ (1 is clean)", ylim=(-0.02, 1.04), xlim=(0, 1))
         for axis in column:
             axis.axvspan(*panel.band, **BAND)
@@ -84,7 +84,7 @@ def along_training(columns: Mapping[str, AlongTraining]) -> Figure:
             middle,
             along.steps,
             along.ratios[:, 1:],
-            colour=BLACK,
+            colour=DARK,
             marker="o",
             markersize=3.5,
             label="network",
@@ -121,7 +121,7 @@ def three_targets(columns: Mapping[str, ByTarget]) -> Figure:
         columns: title -> what `Results.by_target` returns.
     """
     figure, axes = plt.subplots(1, len(columns), figsize=(9.4, 2.9), sharey=True, squeeze=False)
-    looks = {"x0": (BLACK, "o"), "noise": (PURPLE, "s"), "v": (SKY, "^")}
+    looks = {"x0": (DARK, "o"), "noise": (PURPLE, "s"), "v": (SKY, "^")}
     for axis, (title, panel) in zip(axes[0], columns.items()):
         for target, (colour, marker) in looks.items():
             values = panel.ratios[target][:, 1:]
@@ -146,7 +146,7 @@ def three_targets(columns: Mapping[str, ByTarget]) -> Figure:
         axis.xaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].set_ylabel("LDR")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    handles.append(plt.Line2D([], [], color="#444444", linestyle=RULE_DASH, linewidth=1))
+    handles.append(plt.Line2D([], [], color=DARK, linestyle=RULE_DASH, linewidth=1))
     figure.legend(handles, [*labels, "exact rule"], loc="outside lower center", ncols=4)
     return figure
 
@@ -216,7 +216,7 @@ def estimates(exact: Products, tries: Mapping[int, Sequence[Products]]) -> Figur
         shares = [100 * (f.ratio.mean() / exact.ratio.mean() - 1).item() for f in found]
         mean.plot(place + np.linspace(-0.25, 0.25, len(shares)), shares, ".", color=CYCLE[0])
     for axis in (one, mean):
-        axis.axhline(0, color="black", linewidth=1)
+        axis.axhline(0, color=DARK, linewidth=1)
         axis.set_xticks(range(len(tries)), tries)
         axis.set_xlabel("random probes")
     one.set(ylabel="estimate − exact LDR", ylim=(-0.5, 0.5))
@@ -244,7 +244,7 @@ def by_outcome(rows: Mapping[str, Mapping[str, tuple[float, float, float, int]]]
                 xytext=(5, -3),
                 textcoords="offset points",
                 fontsize=7.5,
-                color="#555555",
+                color=DARK,
             )
     axis.set_yticks(range(len(rows)), rows)
     axis.invert_yaxis()

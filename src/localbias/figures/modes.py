@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from localbias.figures.style import (
-    BLACK,
     BLUE,
     CHANCE_DASH,
     CYCLE,
+    DARK,
     GREEN,
     GREY,
     VERMILION,
@@ -27,7 +27,7 @@ from localbias.statistics import Auc, mean_interval, wilson
 SYMBOLS = tuple("os^Dvp*")
 # Of the exact score, and of networks: early and late.
 LOOKS: tuple[dict[str, Any], ...] = (
-    dict(color=BLACK, linewidth=2.4),
+    dict(color=DARK, linewidth=2.4),
     dict(color=VERMILION),
     dict(color=BLUE),
 )
@@ -166,7 +166,7 @@ def shares_along(
         if controls and title in controls:
             axis.axhline(
                 max(controls[title], least),
-                color=BLACK,
+                color=DARK,
                 linestyle=CHANCE_DASH,
                 linewidth=1.2,
                 label="exact score",
@@ -203,7 +203,7 @@ def areas_by_window(
                 mean_and_range(
                     axis, place, areas[:, known], colour=colour, marker=marker, label=label
                 )
-        axis.axhline(0.5, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
+        axis.axhline(0.5, color=DARK, linestyle=CHANCE_DASH, linewidth=1)
         axis.set_xticks(range(len(windows)), windows, rotation=90, fontsize=8.5)
         axis.set(title=title, ylim=(0, 1.03), xlabel="window of x̂0, by √ᾱ")
         axis.legend(fontsize=8, loc="lower right")
@@ -226,7 +226,7 @@ def rates(
         for (label, (false, true, precision)), colour in zip(curves.items(), CYCLE):
             top.plot(np.append(0, false), np.append(0, true), color=colour, label=label)
             bottom.plot(true, precision, color=colour, label=label)
-        top.plot([0, 1], [0, 1], color="#444444", linestyle=CHANCE_DASH, linewidth=1)
+        top.plot([0, 1], [0, 1], color=DARK, linestyle=CHANCE_DASH, linewidth=1)
         top.axvline(1 - keep, color=GREY, linewidth=0.8)
         top.set(title=title, xlabel="share of good samples removed", xlim=(-0.02, 1.02))
         bottom.set(xlabel="share of bad samples removed", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
@@ -261,7 +261,7 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Figure:
             y = row + 0.8 / len(names) * (k - (len(names) - 1) / 2)
             axis.plot([low, high], [y, y], color=colour, linewidth=2.4, alpha=0.5)
             axis.plot(np.mean(values), y, marker, color=colour, label=name)
-    axis.axvline(0.5, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
+    axis.axvline(0.5, color=DARK, linestyle=CHANCE_DASH, linewidth=1)
     axis.set_yticks(range(len(rows)), rows)
     axis.invert_yaxis()
     axis.set(xlim=(-0.02, 1.02), xlabel="area under the ROC curve (½: tells nothing)")

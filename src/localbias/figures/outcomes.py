@@ -11,6 +11,7 @@ from localbias.figures.style import (
     CHANCE_DASH,
     COLOURS,
     CYCLE,
+    DARK,
     GREY,
     MARKERS,
     VERMILION,
@@ -97,7 +98,7 @@ def outcome_panels(
         if row < rows - 1 and i + columns < len(panels):
             curves.set_xlabel("")
     handles, labels = curves.get_legend_handles_labels()
-    handles.append(plt.Line2D([], [], color="#444444", linestyle=CHANCE_DASH, linewidth=1))
+    handles.append(plt.Line2D([], [], color=DARK, linestyle=CHANCE_DASH, linewidth=1))
     figure.legend(handles, [*labels, "chance"], loc="outside lower center", ncols=len(labels) + 1)
     return figure
 
@@ -118,7 +119,7 @@ def against_chance(ends: Mapping[str, tuple[np.ndarray, Sequence[float]]]) -> Fi
             axis.plot(
                 [level, level],
                 [row - 0.33, row + 0.33],
-                color="black",
+                color=DARK,
                 linewidth=2.2,
                 label="chance",
             )
@@ -272,7 +273,7 @@ def escape_law(
         line = np.geomspace(settings.min(), settings.max(), 50)
         middle = np.exp(np.log(settings).mean())
         label = f"∝ n^{law.exponent:.2f} ({law.low:.2f} to {law.high:.2f})"
-        axis.plot(line, law.scale * line**law.exponent, color="#444444", linewidth=1, label=label)
+        axis.plot(line, law.scale * line**law.exponent, color=DARK, linewidth=1, label=label)
         ends = [
             law.scale * middle**law.exponent * (line / middle) ** slope
             for slope in (law.low, law.high)
@@ -313,7 +314,7 @@ def fourier_slopes(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray
             band = low[..., k].min(0), high[..., k].max(0)
             axis.fill_between(steps, *band, color=look["color"], alpha=0.13, linewidth=0)
         for level in (0, 1):
-            axis.axhline(level, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
+            axis.axhline(level, color=DARK, linestyle=CHANCE_DASH, linewidth=1)
         step_axis(axis, steps)
         # Limits of their own: where nothing is readable there is no line to take them from.
         axis.set(title=title, ylim=(-0.45, 1.45), xlim=(0.9 * steps[0], 1.1 * steps[-1]))

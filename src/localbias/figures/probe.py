@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from localbias.figures.style import BLUE, CHANCE_DASH, GREEN, GREY, PURPLE, VERMILION
+from localbias.figures.style import BLUE, CHANCE_DASH, DARK, GREEN, GREY, PURPLE, VERMILION
 from localbias.ldr import Products, Summary
 
-CHANCE = dict(color="#444444", linestyle=CHANCE_DASH, linewidth=1.2, label="chance |R|/d")
+CHANCE = dict(color=DARK, linestyle=CHANCE_DASH, linewidth=1.2, label="chance |R|/d")
 RATIO, LEVEL = "local dependency ratio", r"$\sqrt{\bar\alpha}$"
 
 
@@ -92,7 +92,7 @@ def estimate_errors(
     low, high = (bound[order] for bound in estimates[shown].interval())
     left.vlines(places, low, high, color=BLUE, alpha=0.45, linewidth=4)
     left.plot(places, estimates[shown].ratio[order], "o", color=BLUE, label=f"{shown} probes")
-    look = dict(color="black", markersize=11, mew=2, label=f"exact: {products} products")
+    look = dict(color=DARK, markersize=11, mew=2, label=f"exact: {products} products")
     left.plot(places, exact.ratio[order], "_", **look)
     left.axhline(chance, **CHANCE)
     left.set(xlabel="signals, by exact ratio", ylabel=RATIO, xticks=[], ylim=(0, 1.12))

@@ -1,26 +1,74 @@
 """A picture that a slider changes, on a static page too: it needs no kernel once the page is built.
 
-The slider's value is linked in the browser (`jslink`) to the index of a stack of pictures, each a
-PNG with its label above it. Python callbacks would work in a notebook but not on the site.
+It is plain HTML: the browser's own slider and a stack of pictures, of which one is shown. So it
+needs no script but the line that moves it, works by keys, and tells a screen reader the label.
 """
 
 import base64
 import html
 import io
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-if TYPE_CHECKING:
-    from ipywidgets import VBox
+from localbias.figures.png import shrink
 
 Frames = Mapping[str, Figure | bytes] | Iterable[tuple[str, Figure | bytes]]
 
+#: What the slider does when it moves: shows one picture, and tells its label.
+MOVE = (
+    "const all = this.closest('.picture-slider').querySelectorAll('figure');"
+    "all.forEach((one, place) => one.hidden = place != this.value);"
+    "this.setAttribute('aria-valuetext', all[this.value].innerText.trim())"
+)
 
-def slider(frames: Frames, name: str, alt: str | None = None, start: str | None = None) -> "VBox":
+
+@dataclass(frozen=True)
+class Slider:
+    """A slider over pictures; a notebook shows it as HTML.
+
+    Attributes:
+        pictures: label -> PNG, in the slider's order.
+        name: what the slider moves along.
+        alt: what all pictures show, in words.
+        index: of the picture to begin with.
+    """
+
+    pictures: dict[str, bytes]
+    name: str
+    alt: str
+    index: int
+
+    @property
+    def first_frame(self) -> bytes:
+        """The picture that the slider begins with, as the bytes of a PNG."""
+        return list(self.pictures.values())[self.index]
+
+    def __repr__(self) -> str:
+        return f"<slider over {len(self.pictures)} pictures: {self.name}>"
+
+    def _repr_html_(self) -> str:
+        labels = list(self.pictures)
+        width, height = _size(self.first_frame)
+        shown = "".join(
+            _figure(png, label, f"{self.alt}: {label}", width, height, place != self.index)
+            for place, (label, png) in enumerate(self.pictures.items())
+        )
+        return (
+            '<div class="picture-slider">'
+            '<label style="display: flex; flex-wrap: wrap; gap: 0.75em">'
+            f"<span>{html.escape(self.name)}</span>"
+            f'<input type="range" min="0" max="{len(labels) - 1}" value="{self.index}"'
+            ' autocomplete="off" style="flex: 1 1 10em"'
+            f' aria-valuetext="{html.escape(labels[self.index])}" oninput="{MOVE}"></label>'
+            f"{shown}</div>"
+        )
+
+
+def slider(frames: Frames, name: str, alt: str | None = None, start: str | None = None) -> Slider:
     """A slider over pictures of one size, with the label of the one that is shown.
 
     Args:
@@ -48,7 +96,7 @@ def slider(frames: Frames, name: str, alt: str | None = None, start: str | None 
         raise ValueError(
             f"no frame {start!r} to start with; there are: {', '.join(map(repr, labels))}"
         )
-    sizes = {label: Image.open(io.BytesIO(png)).size for label, png in pictures.items()}
+    sizes = {label: _size(png) for label, png in pictures.items()}
     width, height = sizes[labels[0]]
     for label, (w, h) in sizes.items():
         if (w, h) != (width, height):  # the page below would jump
@@ -57,61 +105,21 @@ def slider(frames: Frames, name: str, alt: str | None = None, start: str | None 
             )
 
     index = 0 if start is None else labels.index(start)
-    shown = [
-        _figure(png, label, f"{alt or name}: {label}", width, height)
-        for label, png in pictures.items()
-    ]
-    return _widget(shown, index, name)
+    return Slider(pictures, name, alt or name, index)
 
 
-def first_frame(widget: "VBox") -> bytes:
-    """The picture that a slider begins with, as the bytes of a PNG."""
-    _, stack = widget.children
-    shown = stack.children[stack.selected_index].value
-    _, _, encoded = shown.partition("base64,")
-    return base64.b64decode(encoded.partition('"')[0])
-
-
-def _widget(shown: list[str], index: int, name: str) -> "VBox":
-    """The slider with its name, above the stack of frames.
-
-    Args:
-        shown: the frames as HTML.
-        index: of the first one that is shown.
-        name: of the slider.
-    """
-    # Imported here: plain figures need no widgets.
-    import ipywidgets
-    from ipywidgets import HTML, HBox, IntSlider, Layout, Stack, VBox
-
-    # The widgets' usual margin beside a width of 100 % would be wider than the page.
-    whole = Layout(width="100%", margin="0")
-    frames = [HTML(frame, layout=whole) for frame in shown]
-    stack = Stack(frames, selected_index=index, layout=whole)
-    # Without a description: a page's mathjax 3 fails on those of static widgets. Without a readout:
-    # it would show the index.
-    knob = IntSlider(
-        value=index, max=len(frames) - 1, readout=False, layout=Layout(flex="1 1 10em", margin="0")
-    )
-    ipywidgets.jslink((knob, "value"), (stack, "selected_index"))
-    beside = Layout(width="auto", margin="0 0.75em 0 0")
-    named = HTML(f"<span>{html.escape(name)}</span>", layout=beside)
-    row = HBox(
-        [named, knob], layout=Layout(flex_flow="row wrap", align_items="center", padding="4px")
-    )
-    return VBox([row, stack], layout=whole).add_class("picture-slider")
+def _size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, in pixels."""
+    return Image.open(io.BytesIO(png)).size
 
 
 def _png(label: str, frame: Figure | bytes) -> bytes:
     """The bytes of a frame's PNG; a figure is closed. ValueError for what is neither."""
     if isinstance(frame, Figure):
-        drawn, png = io.BytesIO(), io.BytesIO()
+        drawn = io.BytesIO()
         frame.savefig(drawn, format="png")
         plt.close(frame)
-        # A frame has few colours: a palette takes a third of the bytes, and a page carries all its
-        # frames.
-        Image.open(drawn).convert("RGB").quantize(256).save(png, format="png", optimize=True)
-        return png.getvalue()
+        return shrink(drawn.getvalue())
     if isinstance(frame, bytes) and frame.startswith(b"\x89PNG\r\n"):
         return frame
     raise ValueError(
@@ -120,14 +128,11 @@ def _png(label: str, frame: Figure | bytes) -> bytes:
     )
 
 
-def _figure(png: bytes, label: str, alt: str, width: int, height: int) -> str:
-    """One frame as HTML, since ipywidgets' own Image has no alternative text.
-
-    It shrinks with the page, and never grows.
-    """
+def _figure(png: bytes, label: str, alt: str, width: int, height: int, hidden: bool) -> str:
+    """One frame as HTML. It shrinks with the page, and never grows."""
     encoded = base64.b64encode(png).decode()
     return (
-        '<figure style="margin: 0; padding: 0">'
+        f'<figure style="margin: 0; padding: 0"{" hidden" * hidden}>'
         f'<figcaption style="text-align: left">{html.escape(label)}</figcaption>'
         f'<img alt="{html.escape(alt)}" width="{width}" height="{height}"'
         ' style="max-width: 100%; height: auto"'

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from localbias.figures.style import COLOURS, CYCLE, MARKERS, percent, step_axis
+from localbias.figures.style import COLOURS, CYCLE, DARK, MARKERS, percent, step_axis
 from localbias.statistics import share_over_seeds
 
 
@@ -117,7 +117,7 @@ def escapes(
         (axis.get_legend_handles_labels() for axis in axes[0]), key=lambda found: len(found[1])
     )
     handles.append(
-        plt.Line2D([], [], color="#444444", marker="^", markerfacecolor="none", linestyle="none")
+        plt.Line2D([], [], color=DARK, marker="^", markerfacecolor="none", linestyle="none")
     )
     figure.legend(handles, [*labels, "not until the end"], loc="outside lower center", ncols=4)
     return figure

@@ -17,9 +17,9 @@ from matplotlib.patches import Circle
 from scipy.integrate import cumulative_trapezoid
 
 from localbias.figures.style import (
-    BLACK,
     BLUE,
     CYCLE,
+    DARK,
     ORANGE,
     PURPLE,
     REFERENCES,
@@ -44,7 +44,7 @@ ENDS = {
     "axis": ("elsewhere on the axis", SKY),
     "off": ("off the axis", VERMILION),
     "dead": ("dies", "#999999"),
-    "unsettled": ("not settled", BLACK),
+    "unsettled": ("not settled", DARK),
 }
 # Light greys, so that lines drawn over them can be seen.
 GREYS = ListedColormap(np.repeat(np.linspace(0.99, 0.66, 256)[:, None], 3, 1))
@@ -62,7 +62,7 @@ def one_bit(gamma: np.ndarray, gaps: Mapping[int, np.ndarray]) -> Figure:
         left.plot(gamma, gap, color=LENGTHS[d], label=f"d = {d}")
         area = cumulative_trapezoid(gap, gamma, initial=0) / np.log(2)  # bits
         right.plot(gamma, area, color=LENGTHS[d])
-    right.axhline(1, color="black", linewidth=1, linestyle=(0, (4, 3)))
+    right.axhline(1, color=DARK, linewidth=1, linestyle=(0, (4, 3)))
     left.set(ylabel="½ Σ gap of the squared errors", ylim=(0, None))
     right.set(ylabel="area up to γ, in bits", ylim=(0, 1.08))
     for axis in (left, right):
@@ -99,7 +99,7 @@ def _landscape(axis: Axes, globe: Globe) -> ContourSet:
     edge = axis.add_patch(Circle((0, 0), 1, fill=False))
     grid = globe.line, globe.line, globe.rate
     areas = axis.contourf(*grid, np.linspace(0, 0.65, 14), cmap=GREYS)
-    lines = axis.contour(*grid, areas.levels, colors="#666666", linewidths=0.4)
+    lines = axis.contour(*grid, areas.levels, colors=DARK, linewidths=0.4)
     for contours in (areas, lines):
         contours.set_clip_path(edge)
     return areas
@@ -111,7 +111,7 @@ def _circles(axis: Axes, globe: Globe) -> None:
     cos, sin, zero = np.cos(turn), np.sin(turn), np.zeros(300)
     for circle, dash in (((cos, zero, sin), "-"), ((cos, sin, zero), ":")):
         points = _in_sight(globe, np.stack(circle, -1))
-        axis.plot(*points, color="black", linewidth=1.2, linestyle=dash)
+        axis.plot(*points, color=DARK, linewidth=1.2, linestyle=dash)
 
 
 def _paths_on(axis: Axes, globe: Globe) -> None:
@@ -149,7 +149,7 @@ def discs(panels: Mapping[str, Disc]) -> Figure:
         for points, end, sign in disc.paths:
             colour, dash = ENDS[end][1], "-" if sign > 0 else (0, (3, 1.5))
             axis.plot(*points.T, color=colour, linewidth=1, linestyle=dash)
-            axis.plot(*points[0], ".", color="#444444", markersize=3)
+            axis.plot(*points[0], ".", color=DARK, markersize=3)
             if end != "best":
                 axis.plot(*points[-1], "o", color=colour, markersize=5, markeredgecolor="white")
         axis.add_patch(Circle((0, 0), 1, fill=False))
@@ -198,7 +198,7 @@ def biases(curves: BiasCurves) -> Figure:
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.3))
     levels, three = curves.levels, np.isfinite(curves.roots).all(1)
-    left.plot(levels, curves.best, color=BLACK, linewidth=2.4, label="D*, the highest maximum")
+    left.plot(levels, curves.best, color=DARK, linewidth=2.4, label="D*, the highest maximum")
     second, minimum, _ = curves.roots[three].T
     left.plot(levels[three], second, color=SKY, linestyle=(0, (5, 1.5)), label="a second maximum")
     left.plot(
