@@ -27,6 +27,11 @@
 # others have been before is
 # said at the end.
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, with its
+# records, and its package, which `pip install -e '.[book]' -c constraints.txt` installs there.
+# Binder has both. Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a minute or two
 device = "auto"  # "cpu" or "cuda"

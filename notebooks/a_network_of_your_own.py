@@ -17,6 +17,11 @@
 # and times to arrays of the same shape. This one is deaf: it sees one symbol at a time, so that it
 # cannot but generate locally. What becomes of parity? All of the page's code is shown.
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, and its
+# package, which `pip install -e '.[book]' -c constraints.txt` installs there. Binder has both.
+# Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" only shows that everything runs
 seed = 0

@@ -17,6 +17,11 @@
 # six parentheses that read the same from both ends. All of this page's code is shown; copy it and
 # change the class.
 
+# %% [markdown] tags=["remove-cell"]
+# *What this notebook needs to run: a checkout of the repository that it comes from, and its
+# package, which `pip install -e '.[book]' -c constraints.txt` installs there. Binder has both.
+# Elsewhere, Colab too, clone the repository and open the notebook in the clone.*
+
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" only shows that everything runs
 seed = 0

@@ -53,6 +53,7 @@ SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | dict.fromkeys(catalogue.MODES, 1)
     | dict.fromkeys(beyond.BEYOND, 1)
+    | {f"parity-8-scalars-n{count}": 3 for count in (32, 40, 48)}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
         "check-3-dit-long": 3,

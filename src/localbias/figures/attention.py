@@ -6,11 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from localbias.figures.style import BLACK, CHANCE_DASH, GREEN, GREY, VERMILION
+from localbias.figures.style import CHANCE_DASH, DARK, GREEN, GREY, VERMILION
 from localbias.figures.theory import LENGTHS
 from localbias.theory.attention import Path
 
-COLOURS = LENGTHS | {4: GREEN, 5: VERMILION, 6: BLACK}
+COLOURS = LENGTHS | {4: GREEN, 5: VERMILION, 6: DARK}
 TIME = "time of the flow"
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from localbias.figures.style import (
-    BLACK,
     BLUE,
     CHANCE_DASH,
     CYCLE,
+    DARK,
     GREY,
     ORANGE,
     PURPLE,
@@ -49,7 +49,7 @@ def splits(panels: Mapping[str, tuple[np.ndarray, np.ndarray, Mapping[int, np.nd
                 lambda law: law[:, 1] / law[:, 1:].sum(1),
             ),
         ):
-            mean_and_range(axis, steps, values, colour=BLACK, marker="o", label="network")
+            mean_and_range(axis, steps, values, colour=DARK, marker="o", label="network")
             for order, law in laws.items():
                 level = of(law).mean()
                 look = dict(color=ORDERS[order], linestyle=CHANCE_DASH, linewidth=1.6)
@@ -90,9 +90,9 @@ def threshold(
         axis.plot(strings, line, color=ORDERS[order], label=f"law of order {order}, no parameter")
         axis.fill_between(strings, low, high, color=ORDERS[order], alpha=0.18, linewidth=0)
     for count, seeds in zip(strings, measured):
-        axis.plot([count] * len(seeds), seeds, "o", color=BLACK, markersize=6, alpha=0.75)
-    axis.plot([], [], "o", color=BLACK, label="network, a training each")
-    axis.axhline(0.5, color="#444444", linestyle=CHANCE_DASH, linewidth=1, label="chance")
+        axis.plot([count] * len(seeds), seeds, "o", color=DARK, markersize=6, alpha=0.75)
+    axis.plot([], [], "o", color=DARK, label="network, a training each")
+    axis.axhline(0.5, color=DARK, linestyle=CHANCE_DASH, linewidth=1, label="chance")
     axis.set(
         xlabel=f"training strings, of {valid} that keep the rule",
         ylabel="most that ever breaks the rule\n(of readable samples)",
@@ -117,7 +117,7 @@ def coefficients(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     step_axis(axis, steps)
     axis.set(ylim=(-0.12, 1.05), ylabel="the rule's coefficient\n(1 − 2 · share that breaks it)")
     for level in (0, 1):
-        axis.axhline(level, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
+        axis.axhline(level, color=DARK, linestyle=CHANCE_DASH, linewidth=1)
     figure.legend(
         *axis.get_legend_handles_labels(),
         title="signs in the check",
@@ -139,7 +139,7 @@ def linear(
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.4), sharey=True, squeeze=False)
     colour, dash = REFERENCES["rule"]
     for axis, (title, (levels, curves)) in zip(axes[0], panels.items()):
-        networks = iter((BLACK, BLUE, VERMILION))
+        networks = iter((DARK, BLUE, VERMILION))
         for name, ratios in curves.items():
             if name == "linear":
                 axis.plot(levels, ratios, color=PURPLE, linewidth=2.4, label=name)
@@ -176,14 +176,14 @@ def cures(
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 4.4), sharey=True, squeeze=False)
     for axis, (title, treated) in zip(axes[0], panels.items()):
         for place, (name, (ratios, shares)) in enumerate(treated.items()):
-            colour = CYCLE[place % len(CYCLE)] if name != "nothing" else BLACK
+            colour = CYCLE[place % len(CYCLE)] if name != "nothing" else DARK
             axis.plot(
                 ratios, shares, FORMS[place % len(FORMS)], color=colour, label=name, markersize=7
             )
         for name, (ratio, share) in exact[title].items():
             colour = REFERENCES[name][0]
             axis.plot(ratio, share, "*", color=colour, markersize=15, label=f"exact: {name}")
-        axis.axhline(0.5, color="#444444", linestyle=CHANCE_DASH, linewidth=1)
+        axis.axhline(0.5, color=DARK, linestyle=CHANCE_DASH, linewidth=1)
         axis.set(title=title, xlabel=f"LDR of x̂0 at √ᾱ = {level:g}", xlim=(-0.02, 1.04))
         percent(axis.yaxis)
     axes[0, 0].set(ylabel="readable samples that break the rule", ylim=(-0.03, 0.6))

@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 from PIL import Image
 
 
@@ -17,7 +18,7 @@ def shrink(png: bytes) -> bytes:
     picture = Image.open(io.BytesIO(png))
     if picture.mode == "P":
         return png
-    if picture.mode == "RGBA" and picture.getextrema()[3][0] < 255:
+    if picture.mode == "RGBA" and np.asarray(picture)[..., 3].min() < 255:
         few = picture.quantize(256, Image.Quantize.FASTOCTREE)
     else:
         few = picture.convert("RGB").quantize(256)
