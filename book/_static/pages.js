@@ -34,7 +34,7 @@ document.addEventListener("DOMContentLoaded", () => {
     frame.append(picture, button);
   }
 
-  // A table that is wider than the page becomes a card for each row, with its column's name on each line.
+  // A table that is wider than the page gets smaller, or becomes a card for each row, with its column's name on each line.
   const tables = [...article.querySelectorAll("table:not(.ledger)")];
   for (const table of tables) {
     if (!table.tHead) table.classList.add("plain");
@@ -44,9 +44,10 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   const fit = () => {
     for (const table of tables) {
-      table.classList.remove("cards");
-      const holder = table.parentElement;
-      table.classList.toggle("cards", table.scrollWidth > holder.clientWidth + 1 && holder.clientWidth > 0);
+      const room = table.parentElement.clientWidth + 1;
+      table.classList.remove("narrow", "cards");
+      for (const smaller of ["narrow", "cards"])
+        if (room > 1 && table.scrollWidth > room) table.classList.add(smaller);
     }
   };
   fit();

@@ -211,3 +211,12 @@ def test_a_missing_parameter_is_named():
         chapters.parameters(
             {name: value for name, value in GOOD.items() if name != "seed"}, **ALLOWED
         )
+
+
+@pytest.mark.parametrize(
+    "text, bar",
+    [("50%\r60%", True), ("\n", True), ("\x1b[A\x1b[A", True), ("UserWarning: no\n", False)],
+)
+def test_a_bar_redraws_its_line_or_moves_the_cursor_and_no_more(text, bar):
+    output = nbformat.v4.new_output("stream", name="stderr", text=text)
+    assert chapters._is_progress(output) is bar

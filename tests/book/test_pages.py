@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
@@ -88,6 +89,40 @@ def test_with_an_address_there_are_a_sitemap_and_a_card(tmp_path):
     text = (tmp_path / "out/sitemap.xml").read_text(encoding="utf-8")
     assert "<loc>https://example.org/book/intro.html</loc>" in text and text.count("<url>") == 2
     assert (tmp_path / "out" / pages.CARD).read_bytes() == b"picture"
+
+
+def test_buttons_lead_to_binder_to_colab_and_to_live_code(build, tmp_path):
+    book = tmp_path / "book"
+    (book / "notebooks").mkdir(parents=True)
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    assert '  url: ""' in config
+    address = "https://github.com/owner/name"
+    (book / "_config.yml").write_text(config.replace('  url: ""', f"  url: {address}"))
+    for name in ("references.bib", "_static", "_templates"):
+        (book / name).symlink_to(ROOT / "book" / name)
+    (book / "_toc.yml").write_text(
+        "format: jb-book\nroot: intro\nchapters:\n  - file: notebooks/01_toy\n"
+    )
+    (book / "intro.md").write_text("# Book\n\nA book with one chapter, for its launch buttons.\n")
+    nb = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# Toy"), nbformat.v4.new_code_cell("1 + 1")],
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        },
+    )
+    nbformat.write(nb, book / "notebooks/01_toy.ipynb")
+    pages_of_toy = build(book, tmp_path / "out")
+    chapter = (pages_of_toy / "notebooks/01_toy.html").read_text(encoding="utf-8")
+    html = BeautifulSoup(chapter, "html.parser")
+    place = "book/notebooks/01_toy.ipynb"
+    links = [link["href"] for link in html.select("a[href]")]
+    assert f"https://mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/{place}" in links
+    assert f"https://colab.research.google.com/github/owner/name/blob/main/{place}" in links
+    assert html.find(attrs={"onclick": "initThebeSBT()"})
+    assert len(html.find_all("script", string=lambda text: text and "THEBE_JS_URL" in text)) == 1
+    assert '"owner/name"' in html.find("script", type="text/x-thebe-config").text
+    assert "owner.github.io/name/intro.html" in (pages_of_toy / "sitemap.xml").read_text()
 
 
 def test_the_style_of_figures_stands_off_from_either_page():

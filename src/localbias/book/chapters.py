@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -335,12 +336,12 @@ def _shrink_pictures(outputs: Iterable[Any]) -> None:
 
 
 def _is_progress(output: Any) -> bool:
-    """Whether an output is a progress bar's: it redraws its line and ends in a bare newline.
+    """Whether an output is a progress bar's: it redraws its line, or moves the cursor and no more.
 
     A warning does neither, and stays.
     """
     return (
         output.output_type == "stream"
         and output.name == "stderr"
-        and ("\r" in output.text or not output.text.strip())
+        and ("\r" in output.text or not re.sub(r"\x1b\[\w", "", output.text).strip())
     )
