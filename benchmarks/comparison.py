@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import typer
-from measuring import Contestant, Report, interleaved, machine, ratios, spread, table
+from measuring import Contestant, Report, clock_name, interleaved, machine, ratios, spread, table
 from peers import BATCH, EXPERIMENTS, Task, matrix_product
 
 OURS, NAIVE, CEILING = "localbias", "the same network, a naive loop", "matrix product"
@@ -80,8 +80,7 @@ def compare(
 def rows(what: Comparison, task: Task, turns: dict, about: dict, threads: int) -> list[str]:
     """A row a contestant."""
     scale = what.scale / task.steps
-    time = "CPU time" if threads == 1 else "time"
-    header = ["", "parameters", f"{time} of {what.unit}, s", "ours of its time"]
+    header = ["", "parameters", f"{clock_name(threads)} of {what.unit}, s", "ours of its time"]
     header += ["peak memory, MB", "GFLOP", "of a matrix product's rate"]
     peak = rate(turns[CEILING], about[CEILING]["flops"])
     found = []

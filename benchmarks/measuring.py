@@ -48,6 +48,11 @@ def clock(threads: int) -> Callable[[], float]:
     return time.process_time if threads == 1 else time.perf_counter
 
 
+def clock_name(threads: int) -> str:
+    """What a table calls that time."""
+    return "CPU time" if threads == 1 else "time"
+
+
 class Contestant:
     """A process forked from this one, which takes turns when it is told to.
 
