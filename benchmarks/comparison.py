@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import typer
-from measuring import Report, interleaved, machine, ratios, spread, table
+from measuring import Contestant, Report, clock_name, interleaved, machine, ratios, spread, table
 from peers import BATCH, EXPERIMENTS, Task, matrix_product
 
 OURS, NAIVE, CEILING = "localbias", "the same network, a naive loop", "matrix product"
@@ -24,12 +24,14 @@ class Comparison(NamedTuple):
         contestants: by kind of network and name, what each process prepares of a `Task`.
         steps: by size, steps a turn of the UNet and of the DiT.
         scale: steps of a unit.
+        shares: prepares a profile of ours, if one is wanted: by kind of operator, its share.
     """
 
     unit: str
     contestants: dict[str, dict[str, Callable[[Task], Any]]]
     steps: dict[str, tuple[int, int]]
     scale: int = 1
+    shares: Callable[[Task], Any] | None = None
 
 
 def compare(
@@ -59,25 +61,26 @@ def compare(
         for kind in networks:
             task = Task(kind, size, what.steps[size][kind == "dit"])
             shape = "×".join(map(str, task.setup.renderer.shape[1:]))
-            report(
-                f"## {kind}, {size}: {what.unit}, {shape} pixels, batch {BATCH}, {rounds} rounds",
-                "",
-            )
+            title = f"## {kind}, {size}: {what.unit}, {shape} pixels, batch {BATCH}"
+            report(f"{title}, turns of each: {rounds}", "")
             contestants = {n: partial(p, task) for n, p in what.contestants[kind].items()}
             turns, about, left = interleaved(
                 contestants | {CEILING: matrix_product}, rounds, threads, f"{size} {kind}"
             )
             report(*rows(what, task, turns, about, threads), "")
-            report(
-                *conclusion(turns, about, task), *(f"{n}: {why}." for n, why in left.items()), ""
-            )
+            report(*conclusion(turns, about, task))
+            if what.shares:
+                with Contestant(partial(what.shares, task), threads) as profiled:
+                    parts = profiled.about
+                told = ", ".join(f"{name} {share:.0%}" for name, share in parts.items())
+                report(f"Our time by operator: {told}.")
+            report(*(f"Left out: {name}, {why}." for name, why in left.items()), "")
 
 
 def rows(what: Comparison, task: Task, turns: dict, about: dict, threads: int) -> list[str]:
     """A row a contestant."""
     scale = what.scale / task.steps
-    time = "CPU time" if threads == 1 else "time"
-    header = ["", "parameters", f"{time} of {what.unit}, s", "ours of its time"]
+    header = ["", "parameters", f"{clock_name(threads)} of {what.unit}, s", "ours of its time"]
     header += ["peak memory, MB", "GFLOP", "of a matrix product's rate"]
     peak = rate(turns[CEILING], about[CEILING]["flops"])
     found = []
@@ -125,7 +128,4 @@ def conclusion(turns: dict, about: dict, task: Task) -> list[str]:
         f"Matrix products of 1,024² run at {peak / 1e9:.0f} GFLOP/s here. At that rate the same "
         f"arithmetic would take {least:.2f} of our time."
     )
-    if shares := about[OURS].get("shares"):
-        parts = ", ".join(f"{kind} {part:.0%}" for kind, part in shares.items())
-        lines.append(f"Our time by operator: {parts}.")
     return lines

@@ -4,23 +4,20 @@
 to read them.
 """
 
-import ctypes
 import math
-import multiprocessing
 import os
-import platform
-import resource
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from statistics import fmean, linear_regression
 from typing import Annotated, NamedTuple
 
 import torch
 import typer
+from measuring import Contestant, Report, clock_name, machine
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
@@ -159,25 +156,8 @@ def estimates(f: Callable, x: Tensor, region: Tensor, probes: int, together: int
     return torch.cat(parts).tolist()
 
 
-def peak() -> int:
-    """The most bytes of memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
-
-
-def forget() -> None:
-    """Give back what importing has freed, and let the peak start from here where it can."""
-    with suppress(AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def measure(job: Job) -> Run:
-    """To be called in a process of its own, or its peak is not its own."""
-    torch.set_num_threads(job.threads)
-    now = time.process_time if job.threads == 1 else time.perf_counter
+def prepare(job: Job) -> tuple[Callable[[], list[float]], dict]:
+    """What a contestant's turn is; it has warmed up on two pixels."""
     network = denoiser(job.network, job.size)
     x = torch.randn(job.samples, 1, job.size, job.size, generator=torch.Generator().manual_seed(0))
     region = torch.zeros(1, job.size, job.size, dtype=torch.bool)
@@ -194,14 +174,10 @@ def measure(job: Job) -> Run:
     exact = {**METHODS, **COMPILED}[job.method]
     start = time.perf_counter()
     exact(f, x[:1], few)
-    ready = time.perf_counter()
-    forget()
-    before, begun = peak(), now()
+    about = {"warming": time.perf_counter() - start}
     if job.probes is None:
-        result = exact(f, x, region)
-    else:
-        result = estimates(f, x, region, job.probes, TOGETHER[job.network])
-    return Run(now() - begun, peak() - before, ready - start, result)
+        return lambda: exact(f, x, region), about
+    return lambda: estimates(f, x, region, job.probes, TOGETHER[job.network]), about
 
 
 class Bench:
@@ -218,15 +194,11 @@ class Bench:
         self.bar.set_description(
             f"{job.network} {job.method}" + f", {job.probes} probes" * (job.probes is not None)
         )
-        context = multiprocessing.get_context("fork")
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=lambda: sender.send(measure(job)))
-        process.start()
-        sender.close()
         try:
-            return receiver.recv()
+            with Contestant(partial(prepare, job), job.threads) as contestant:
+                seconds, memory, result = contestant()
+                return Run(seconds, memory, contestant.about["warming"], result)
         finally:
-            process.join()
             self.bar.update()
 
 
@@ -242,7 +214,7 @@ def exact_table(bench: Bench, plain: Job, methods: list[str], repeats: int) -> l
                 failed.add(name)
     yardstick = min(run.seconds for run in runs[LOOP])
     rows = [
-        f"| exact, one sample | {clock(plain)}, s | of the loop's "
+        f"| exact, one sample | {clock_name(plain.threads)}, s | of the loop's "
         "| peak memory, MB | largest error |",
         "|:--|--:|--:|--:|--:|",
     ]
@@ -278,8 +250,8 @@ def estimator_table(
     exact = bench(job._replace(samples=exact_samples, probes=(plain.size // 2) ** 2))
     each, truth = exact.seconds / exact_samples, exact.result
     rows = [
-        f"| probes | {clock(plain)} a sample, ms | speed-up | peak memory, MB | error of the mean "
-        "| of one sample (rms) |",
+        f"| probes | {clock_name(plain.threads)} a sample, ms | speed-up | peak memory, MB "
+        "| error of the mean | of one sample (rms) |",
         "|--:|--:|--:|--:|--:|--:|",
         f"| exact | {each * 1e3:.4g} | 1 | {exact.memory / 1e6:.1f} | | |",
     ]
@@ -308,19 +280,6 @@ def estimator_table(
             f"to within {off:.0%}."
         )
     return rows
-
-
-def clock(job: Job) -> str:
-    return "CPU time" if job.threads == 1 else "time"
-
-
-def machine(threads: int) -> str:
-    name = platform.processor() or platform.machine()
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    cores = f"{threads} thread{'s' * (threads > 1)}"
-    return f"{name}, {cores}, torch {torch.__version__}, Python {platform.python_version()}."
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -378,14 +337,11 @@ def main(
         raise typer.BadParameter(f"{wrong[0]}; allowed: 1 or more")
     if smoke:
         size, samples, repeats, probes = 16, 4, 1, [1, 8, 64]
-    lines = []
+    report = Report(output)
 
     def tell(*new: str) -> None:
         bench.bar.clear()
-        print(*new, sep="\n", flush=True)
-        lines.extend(new)
-        if output:
-            output.write_text("\n".join(lines) + "\n")
+        report(*new)
 
     compiler = (
         os.environ.get("CXX")

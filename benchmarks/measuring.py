@@ -48,6 +48,11 @@ def clock(threads: int) -> Callable[[], float]:
     return time.process_time if threads == 1 else time.perf_counter
 
 
+def clock_name(threads: int) -> str:
+    """What a table calls that time."""
+    return "CPU time" if threads == 1 else "time"
+
+
 class Contestant:
     """A process forked from this one, which takes turns when it is told to.
 
@@ -57,8 +62,8 @@ class Contestant:
         prepare: called there; it builds, warms up and returns what a turn is, and what else is to
             be known of it (`about`).
         threads: of the CPU.
-        whole: whether memory counts from before `prepare`: networks and moments too, not only a
-            turn's own.
+        whole: whether what `prepare` left counts as memory: networks and moments, not only what a
+            turn takes.
 
     Raises:
         EOFError: where the process failed or was killed, most likely for want of memory.
@@ -89,16 +94,16 @@ def _serve(pipe: Any, prepare: Prepare, threads: int, whole: bool) -> None:
     torch.set_num_threads(threads)
     now = clock(threads)
     forget()
-    before, start = peak(), time.perf_counter()
+    before = peak()
     try:
         turn, about = prepare()
     except ModuleNotFoundError as error:
         pipe.send({"missing": f"{error.name} is not installed"})
         return
+    forget()  # what warming up took for a while
     if not whole:
-        forget()
         before = peak()
-    pipe.send({"preparing": time.perf_counter() - start, **about})
+    pipe.send(about)
     while pipe.recv():
         begun = now()
         result = turn()

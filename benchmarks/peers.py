@@ -110,7 +110,6 @@ def about(turn: Callable[[], object], model: nn.Module, steps: int) -> dict:
     """Warms up, and tells parameters and floating-point operations a step."""
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         turn()  # of the fused kernels of attention the counter knows nothing
-    turn()
     parameters = sum(p.numel() for p in model.parameters())
     return {"parameters": parameters, "flops": counter.get_total_flops() / steps}
 

@@ -40,19 +40,19 @@ def ours(task: Task) -> tuple[Callable[[], object], dict]:
     def turn() -> object:
         return list(islice(run, task.steps))
 
-    known = peers.about(turn, state.denoiser, task.steps)
+    return turn, peers.about(turn, state.denoiser, task.steps)
+
+
+def shares(task: Task) -> tuple[Callable[[], object], dict]:
+    """Of the time of all operators of our step, how much goes to each kind."""
+    turn, _ = ours(task)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         turn()
-    return turn, known | {"shares": shares(profiled)}
-
-
-def shares(profiled: profile) -> dict[str, float]:
-    """Of the time of all operators, how much goes to each kind."""
     found = dict.fromkeys([*KINDS, "all else"], 0.0)
     for event in profiled.key_averages():
         kind = next((k for k, parts in KINDS.items() if any(p in event.key for p in parts)), None)
         found[kind or "all else"] += event.self_cpu_time_total
-    return {kind: time / sum(found.values()) for kind, time in found.items()}
+    return turn, {kind: time / sum(found.values()) for kind, time in found.items()}
 
 
 def plain(task: Task) -> tuple[Callable[[], object], dict]:
@@ -168,7 +168,8 @@ CONTESTANTS = {
     },
 }
 # Steps a turn: about half a second of the smaller networks, one step of the paper's.
-TRAINING = Comparison("a step", CONTESTANTS, {"laptop": (3, 15), "paper": (1, 1), "smoke": (1, 1)})
+STEPS = {"laptop": (3, 15), "paper": (1, 1), "smoke": (1, 1)}
+TRAINING = Comparison("a step", CONTESTANTS, STEPS, shares=shares)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

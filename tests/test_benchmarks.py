@@ -11,6 +11,20 @@ from typer.testing import CliRunner
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "ldr.py"
 SOAK = SCRIPT.with_name("soak.py")
+BESIDE = {  # of each kind of network, what it is compared with
+    "dit": {
+        "localbias",
+        "the same network, a naive loop",
+        "diffusers, DiT",
+        "diffusers, DiT, parameters matched",
+    },
+    "unet": {
+        "localbias",
+        "the same network, a naive loop",
+        "denoising-diffusion-pytorch, Trainer",
+        "diffusers, UNet2DModel",
+    },
+}
 EXACT = {
     "plain loop of VJPs",
     "local_dependency_ratio",
@@ -78,16 +92,49 @@ def test_the_file_holds_what_is_printed(smoke):
     assert printed == written and "## dit, region of 64 in 16×16 pixels" in printed
 
 
+@pytest.mark.parametrize("script", ["training", "sampling"])
+def test_every_library_takes_its_turns(script, tmp_path):
+    """In tiny networks, once: a row a contestant, and no row without a number."""
+    file = tmp_path / "results.md"
+    command = [sys.executable, SCRIPT.with_name(f"{script}.py"), "--smoke", "--output", file]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == file.read_text() and "Left out" not in done.stdout
+    for (header, rows), kind in zip(tables(done.stdout), ("dit", "unet"), strict=True):
+        names = {name.removesuffix(", Trainer") for name in BESIDE[kind]}
+        assert {name.removesuffix(", Trainer") for name in rows} == names
+        at = {name: header.index(name) - 1 for name in header[1:]}
+        assert at.keys() >= {"parameters", "ours of its time", "peak memory, MB", "GFLOP"}
+        for name, cells in rows.items():
+            number = [cell.split()[0].replace(",", "") for cell in cells if cell]
+            assert all(float(one.rstrip("%")) >= 0 for one in number), (name, cells)
+            assert bool(cells[at["ours of its time"]]) == (name != "localbias")
+        # The same network does the same arithmetic; a library's copy of it too.
+        counted = {name: cells[at["GFLOP"]] for name, cells in rows.items()}
+        assert counted["the same network, a naive loop"] == counted["localbias"]
+        for name in rows:
+            if name.startswith("denoising-diffusion-pytorch"):
+                assert counted[name] == counted["localbias"]
+                assert rows[name][at["parameters"]] == rows["localbias"][at["parameters"]]
+    assert done.stdout.count("the aim, 0.7 at most, is ") == 4
+    assert done.stdout.count("At that rate the same arithmetic would take") == 2
+
+
 @pytest.mark.parametrize(
-    "arguments, message",
+    "script, arguments, message",
     [
-        (["--network", "mlp"], "'mlp'; known: unet, dit"),
-        (["--size", "40"], "size 40; allowed: multiples of 16"),
-        (["--probes", "4", "--probes", "0"], "probes 0; allowed: 1 or more"),
+        ("ldr", ["--network", "mlp"], "'mlp'; known: unet, dit"),
+        ("ldr", ["--size", "40"], "size 40; allowed: multiples of 16"),
+        ("ldr", ["--probes", "4", "--probes", "0"], "probes 0; allowed: 1 or more"),
+        ("training", ["--network", "mlp"], "'mlp'; known: unet, dit"),
+        ("training", ["--size", "huge"], "'huge'; known: laptop, paper"),
+        ("sampling", ["--rounds", "0"], "rounds 0; allowed: 1 or more"),
     ],
 )
-def test_what_cannot_be_run_is_refused(arguments, message):
-    done = CliRunner().invoke(runpy.run_path(str(SCRIPT))["app"], arguments)
+def test_what_cannot_be_run_is_refused(script, arguments, message, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)  # as it is where the script is started
+    app = runpy.run_path(str(SCRIPT.with_name(f"{script}.py")))["app"]
+    done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 2
     assert message in re.sub(r"[\s│]+", " ", done.output)
 
