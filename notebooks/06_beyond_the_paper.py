@@ -224,11 +224,11 @@ orders(rules, seed)
 # ## Three clocks
 #
 # When does the local dependency ratio fall: with the low orders, or when hallucination ends? The
-# answer depends on the mean. The **mean of ratios**, as the paper defines it, is half way down
-# when orders 1 to 3 are known, long before the network stops hallucinating. The **ratio of means**,
-# in which signals with a large Jacobian count for more, waits for order 4. "Half way" is half way
-# from 1 to the ratio of the exact denoiser of the training set, and all steps are the first
-# measured ones from which on a thing holds to the end.
+# answer depends on the mean. The **mean of ratios**, as the paper defines it, is half way down when
+# orders 1 to 3 are known, long before the network stops hallucinating. The **ratio of means**, in
+# which signals with a large Jacobian count for more, waits for order 4 (where the rule is of lower
+# order, both fall with it). "Half way" is half way from 1 to the ratio of the exact denoiser of the
+# training set, and all steps are the first measured ones from which on a thing holds to the end.
 
 # %% tags=["hide-input"]
 clocks = {f"{count} strings of parity": one for count, one in by_count.items()}
@@ -307,12 +307,12 @@ tables.treated(treated, level)
 # place. Pulled to 1 it stays at chance, as it must: whoever looks at one symbol alone knows nothing
 # of the others. Where the way to memory is closed, by flips that make all valid strings training
 # strings or by an architecture that cannot tell a string from its permutations, hallucination stays
-# at one half. What shortens the phase is more weight on the middle noise levels, and what comes
-# sooner is memory: strings that were never seen become rarer, too.
+# at one half. What shortens the phase, more weight on the middle noise levels or a ratio that is
+# pulled to 0, brings memory sooner: strings that were never seen become rarer, too.
 #
-# The check of five signs is learned in this time, whatever is done. There holding the ratio leaves
-# more new strings among the samples: the penalty delays memory and not the rule. All of these are
-# single trainings, the rows "nothing" aside.
+# The check of five signs is learned in this time by all but the network whose ratio is pulled to 1.
+# Holding the ratio at the rule's leaves more new strings among the samples there: it delays memory
+# and not the rule. All of these are single trainings, the rows "nothing" aside.
 #
 # So the ratio is a sign of what a network does, and no lever. That nothing here lets a network
 # learn parity is a statement about these networks, these sizes and these steps. It does not show
@@ -334,8 +334,8 @@ plt.show()
 # %% [markdown]
 # ## Does the ratio's plateau tell how deep a rule is?
 #
-# Dyck words that may be nested two, three, four or six deep are a rule of growing depth and the
-# same length. If the plateau of the ratio mirrored the rule, it should go down with depth.
+# Dyck words of one length that may be nested two, three, four or six deep are rules of growing
+# depth. A rule that allows deeper nesting forbids less. Does the network's ratio follow it?
 
 # %% tags=["hide-input"]
 #| label: beyond-depths
@@ -350,6 +350,13 @@ plt.show()
 
 # %% tags=["hide-input"]
 tables.depths(nested, level)
+
+# %% [markdown]
+# It does, and the deeper, the more local: the exact rule's ratio rises with the depth that is
+# allowed, the linear denoiser's too, and the network's early in training in the same order. So the
+# ratio tells something of the rule on the way, and most of that is told by covariance already. By
+# the end all four networks have come down to nearly the same ratio, below their rules': what they
+# know then is their training words.
 
 # %% [markdown]
 # ## Attention has the saddle, but not the set

@@ -213,7 +213,7 @@ def depths(
         left.axhline(rule, color=colour, linestyle=REFERENCES["rule"][1], linewidth=1.2)
         mean_and_range(right, steps, shares, colour=colour, marker="o")
     left.set(ylim=(0, 1.04), ylabel=f"LDR of x̂0 at √ᾱ = {level:g}")
-    right.set(ylim=(-0.02, 1.0), ylabel="readable samples that\nbreak the rule")
+    right.set(ylim=(-0.02, 0.6), ylabel="readable samples that\nbreak the rule")
     percent(right.yaxis)
     for axis in (left, right):
         step_axis(axis, steps)
