@@ -51,7 +51,7 @@ def test_output_has_the_signals_shape_and_each_sample_stands_alone(kind, shape):
 @pytest.mark.parametrize(
     "kind, shape, options, message",
     [
-        ("cnn", (8,), {}, "'cnn'.*mlp, layernorm, unet, dit"),
+        ("cnn", (8,), {}, "'cnn'.*mlp, layernorm, equivariant, unet, dit"),
         ("mlp", (8,), {"heads": 2}, "heads.*width, depth"),
         ("mlp", (8,), {"depth": 0}, "depth=0"),
         (
