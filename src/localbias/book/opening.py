@@ -72,9 +72,9 @@ def _moment(moment: Moment, words: Sequence[str], hidden: bool) -> str:
     denoised = _image(_grey(moment.heat.images["x̂0"]), "What the network makes of it")
     return (
         f'<div class="moment" data-step="step {moment.step:,}"{" hidden" * hidden}>'
-        f'<div><h3>What it draws</h3><ul class="drawn">{drawn}</ul>'
+        f'<div><h2>What it draws</h2><ul class="drawn">{drawn}</ul>'
         f'<div class="shares" aria-hidden="true">{shares}</div><p>Of all samples: {told}.</p></div>'
-        f"<div><h3>What the first letter listens to</h3>"
+        f"<div><h2>What the first letter listens to</h2>"
         f"<p>A noised word, and what the network makes of it:</p>"
         f'<div class="pair">{noised}{denoised}</div>'
         f"<p>What decides the first letter (framed); darker is more:</p>"
