@@ -33,7 +33,7 @@ slider({label: plt.figure(figsize=(2, 2)) for label in ("before", "after")}, "ti
 LIBRARY = """
 const frame = await open(PAGE), page = frame.contentDocument;
 const sliders = () => [...page.querySelectorAll(".picture-slider")];
-const shown = slider => [...slider.querySelectorAll("figure:not([hidden]) img")];
+const shown = slider => [...slider.querySelectorAll(":scope > figure:not([hidden]) img")];
 const pictures = slider => shown(slider).map(image => image.alt);
 await until(() => sliders().length && sliders().every(slider => shown(slider)[0]?.naturalWidth), "pictures");
 
