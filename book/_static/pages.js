@@ -18,7 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
   dialog.setAttribute("aria-label", "The figure at its full size");
   dialog.append(close, whole);
   document.body.append(dialog);
-  for (const picture of article.querySelectorAll("figure img, .cell_output img")) {
+  for (const picture of article.querySelectorAll("figure:not(.opening) img, .cell_output img")) {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "enlarge" });
     button.setAttribute("aria-label", "Enlarge the figure");
     const open = () => {
