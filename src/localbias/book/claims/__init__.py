@@ -19,15 +19,15 @@ from localbias.book.claims.claim import (
 )
 
 # In the book's order.
-SECTION_5 = tuple(invariance.CLAIMS | growth.CLAIMS | stairs.CLAIMS)  # the others are ours
 CLAIMS = Claims(invariance.CLAIMS | growth.CLAIMS | stairs.CLAIMS | attention.CLAIMS)
+BEYOND = frozenset(attention.CLAIMS)  # those that go beyond Section 5
 
 __all__ = [
+    "BEYOND",
     "CLAIMS",
     "CONDITION",
     "FAILS",
     "HOLDS",
-    "SECTION_5",
     "VERDICTS",
     "Claim",
     "Claims",
