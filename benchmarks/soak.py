@@ -268,7 +268,8 @@ def flips(soak: Soak, count: int, of_checkpoint: bool, tell: Callable[[int], obj
         else:
             soak.finish([soak.start(seed)])
         folder = soak.runs if of_checkpoint else soak.records
-        path = soak.chance.choice(sorted(path for path in folder.iterdir() if path.is_file()))
+        files = [path for path in folder.iterdir() if path.is_file() and path.stat().st_size]
+        path = soak.chance.choice(sorted(files))  # a lock's file is empty
         content = bytearray(path.read_bytes())
         content[soak.chance.randrange(len(content))] ^= 1 << soak.chance.randrange(8)
         path.write_bytes(content)

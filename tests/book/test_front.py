@@ -61,10 +61,10 @@ def test_the_card_has_the_size_that_previews_ask_for():
         assert np.asarray(image.convert("L")).std() > 40  # not blank
 
 
-def test_four_results_with_numbers_figures_and_rows():
+def test_results_with_numbers_figures_and_rows():
     found = findings.findings()
     rows = {row["id"] for row in ledger.rows()}
-    assert len(found) == 4
+    assert len(found) == 5
     for text in found:
         assert re.search(r"\d", text) and "nan" not in text
         claims = re.findall(r"<claim-([\w.-]+)>", text)
@@ -72,7 +72,7 @@ def test_four_results_with_numbers_figures_and_rows():
     figures = re.findall(r"`fig-([\w-]+)`", " ".join(found))
     from localbias.book.origins import all_origins
 
-    assert len(figures) == 3 and set(figures) <= set(all_origins())
+    assert len(figures) == 4 and set(figures) <= set(all_origins())
 
 
 def test_a_finding_has_the_number_of_the_record():

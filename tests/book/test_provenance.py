@@ -167,13 +167,3 @@ def test_the_tally_has_a_badge_for_each_verdict(build, monkeypatch):
         "0 not measured",
     ]
     assert pages["page"].select_one("span.verdict.not-reached")
-
-
-def test_pages_name_the_card_of_their_preview(build):
-    pages, _ = build(page="Text.")
-    tags = {meta["property"]: meta["content"] for meta in pages["page"].select("meta[property]")}
-    assert tags == {
-        "og:title": "1. page",
-        "og:type": "website",
-        "og:image": "_static/card.png",
-    }

@@ -111,7 +111,8 @@ def test_what_is_unknown_is_named(arguments, message):
 def test_every_smoke_experiment_runs_to_its_end(name):
     numbers = fingerprint(name)
     assert all(map(math.isfinite, numbers.values()))
-    assert 0 < numbers["loss_last"] < numbers["loss_first"] < 3
+    large = "gain" in catalogue.make(name, "smoke").parts["network"]  # initial weights
+    assert 0 < numbers["loss_last"] < numbers["loss_first"] < (100 if large else 3)
     low, high = (-4, 4) if catalogue.make(name).grammar["name"] == "modes" else (0, 255)
     assert low <= numbers["samples_mean"] <= high  # points stand as they are, pictures in bytes
     assert numbers["samples_std"] > 0
