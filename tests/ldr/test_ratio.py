@@ -258,13 +258,26 @@ def test_the_seed_alone_decides_what_probes_find():
 @pytest.fixture
 def carried(monkeypatch) -> list[int]:
     """How many vectors each call of the library pulls back at once."""
-    counts, grad = [], torch.autograd.grad
+    counts, together, grad, vmap = [], [], torch.autograd.grad, torch.func.vmap
 
     def spy(y, x, cotangents=None, **options):
-        counts.append(len(cotangents) if options.get("is_grads_batched") else 1)
+        if not together:
+            counts.append(1)
         return grad(y, x, cotangents, **options)
 
+    def batched(f):
+        def call(vectors):
+            counts.append(len(vectors))
+            together.append(True)
+            try:
+                return vmap(f)(vectors)
+            finally:
+                together.pop()
+
+        return call
+
     monkeypatch.setattr(torch.autograd, "grad", spy)
+    monkeypatch.setattr(torch.func, "vmap", batched)
     return counts
 
 
@@ -399,10 +412,9 @@ class Unbatchable(torch.autograd.Function):
 def test_an_operation_that_cannot_be_batched_is_looped_over(probes, calls, carried):
     x, region = normal(3, 8), torch.arange(8) < 5
     z = x.clone().requires_grad_()
-    with pytest.raises(RuntimeError, match="[Bb]atching rule"):
-        torch.autograd.grad(
-            Unbatchable.apply(z), z, torch.ones(2, 3, 8).double(), is_grads_batched=True
-        )
+    y = Unbatchable.apply(z)
+    with pytest.raises(RuntimeError, match="data pointer|storage"):
+        torch.func.vmap(lambda v: torch.autograd.grad(y, z, v)[0])(torch.ones(2, 3, 8).double())
     carried.clear()
     found = local_dependency_ratio(
         lambda z: Unbatchable.apply(nonlinear(8)(z)), x, region, probes, seeded(), chunk=9

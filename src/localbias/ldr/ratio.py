@@ -220,7 +220,8 @@ class _Pullback:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # about operations that torch loops over
-                    return self._gradient(vectors, is_grads_batched=True)
+                    # Not is_grads_batched, which loops over what a convolution's gradient needs.
+                    return torch.func.vmap(self._gradient)(vectors)
             except RuntimeError as error:
                 if "out of memory" in str(error):
                     raise
@@ -228,10 +229,8 @@ class _Pullback:
                 self.at_once = 1
         return torch.stack([self._gradient(v) for v in vectors])
 
-    def _gradient(self, vectors: Tensor, **options: Any) -> Tensor:
-        (g,) = torch.autograd.grad(
-            self.y, self.x, vectors, retain_graph=True, allow_unused=True, **options
-        )
+    def _gradient(self, vectors: Tensor) -> Tensor:
+        (g,) = torch.autograd.grad(self.y, self.x, vectors, retain_graph=True, allow_unused=True)
         if g is None:  # the output's gradient is of parameters alone
             raise ValueError(NO_GRADIENT)
         return g.detach()
