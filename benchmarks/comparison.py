@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from measuring import Contestant, Report, clock_name, interleaved, machine, ratios, spread, table
@@ -32,6 +32,31 @@ class Comparison(NamedTuple):
     steps: dict[str, tuple[int, int]]
     scale: int = 1
     shares: Callable[[Task], Any] | None = None
+
+
+def command(what: Comparison, told: str) -> typer.Typer:
+    """The command of a script that makes a comparison; `told` is what its help begins with."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(help=told)
+    def main(
+        network: Annotated[list[str], typer.Option(help="unet or dit; may be given twice.")] = [
+            "dit",
+            "unet",
+        ],
+        size: Annotated[list[str], typer.Option(help="laptop or paper; may be given twice.")] = [
+            *SIZES
+        ],
+        rounds: Annotated[int, typer.Option(help="Turns of every contestant.")] = 7,
+        threads: Annotated[int, typer.Option(help="CPU cores to use.")] = 1,
+        smoke: Annotated[
+            bool, typer.Option("--smoke", help="Seconds: tiny networks, once.")
+        ] = False,
+        output: Annotated[Path | None, typer.Option(help="Also write the tables there.")] = None,
+    ) -> None:
+        compare(what, network, size, rounds, threads, smoke, output)
+
+    return app
 
 
 def compare(

@@ -6,13 +6,10 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle
-from pathlib import Path
-from typing import Annotated
 
 import peers
 import torch
-import typer
-from comparison import Comparison, compare
+from comparison import Comparison, command
 from peers import BATCH, Task
 from torch import Tensor, nn
 
@@ -112,27 +109,10 @@ SAMPLING = Comparison(
     f"{STEPS:,} steps", CONTESTANTS, {"laptop": (8, 50), "paper": (1, 1), "smoke": (2, 2)}, STEPS
 )
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.command()
-def main(
-    network: Annotated[list[str], typer.Option(help="unet or dit; may be given twice.")] = [
-        "dit",
-        "unet",
-    ],
-    size: Annotated[list[str], typer.Option(help="laptop or paper; may be given twice.")] = [
-        "laptop",
-        "paper",
-    ],
-    rounds: Annotated[int, typer.Option(help="Turns of every contestant.")] = 7,
-    threads: Annotated[int, typer.Option(help="CPU cores to use.")] = 1,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Seconds: tiny networks, once.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Also write the tables there.")] = None,
-):
-    """Time, memory and rate of ancestral sampling beside other libraries': Markdown tables."""
-    compare(SAMPLING, network, size, rounds, threads, smoke, output)
-
+app = command(
+    SAMPLING,
+    "Time, memory and rate of ancestral sampling beside other libraries'.",
+)
 
 if __name__ == "__main__":
     app()

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
 
 import peers
 import torch
-import typer
-from comparison import Comparison, compare
+from comparison import Comparison, command
 from peers import BATCH, Task
 from torch import nn
 from torch.nn import functional as F
@@ -171,27 +169,7 @@ CONTESTANTS = {
 STEPS = {"laptop": (3, 15), "paper": (1, 1), "smoke": (1, 1)}
 TRAINING = Comparison("a step", CONTESTANTS, STEPS, shares=shares)
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.command()
-def main(
-    network: Annotated[list[str], typer.Option(help="unet or dit; may be given twice.")] = [
-        "dit",
-        "unet",
-    ],
-    size: Annotated[list[str], typer.Option(help="laptop or paper; may be given twice.")] = [
-        "laptop",
-        "paper",
-    ],
-    rounds: Annotated[int, typer.Option(help="Turns of every contestant.")] = 7,
-    threads: Annotated[int, typer.Option(help="CPU cores to use.")] = 1,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Seconds: tiny networks, once.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Also write the tables there.")] = None,
-):
-    """A training step's time, memory and rate beside other libraries': Markdown tables."""
-    compare(TRAINING, network, size, rounds, threads, smoke, output)
-
+app = command(TRAINING, "A training step's time, memory and rate beside other libraries'.")
 
 if __name__ == "__main__":
     app()

@@ -93,15 +93,22 @@ def test_the_linear_denoiser_of_parity_is_local_and_points_have_none(scalars):
         ladder.beside_linear(points)
 
 
-def test_every_treatment_is_an_experiment_and_differs_in_one_thing():
-    base = catalogue.make("parity-8-treated-flips", "laptop")
+def test_every_treatment_is_an_experiment():
     for by_words in beyond.TREATMENTS.values():
         assert "nothing" in by_words
-        for name in by_words.values():
-            assert catalogue.make(name).training.steps == 12_000, name
-    focus = catalogue.make("parity-8-treated-focus", "laptop")
-    plain = replace(focus.training, focus=None)
-    assert focus.replace(training=plain, name=base.name, n_train=128).key == base.key
+        assert all(catalogue.make(name).training.steps == 12_000 for name in by_words.values())
+
+
+@pytest.mark.parametrize("rule", beyond.BASES)
+@pytest.mark.parametrize("cure", beyond.CURES)
+def test_a_treatment_differs_in_one_thing(rule, cure):
+    made, base = (
+        recipe("x", "laptop", 0)
+        for recipe in (beyond.TREATED[f"{rule}-treated-{cure}"], beyond.BASES[rule])
+    )
+    assert made.key != base.key
+    undone = replace(made.training, focus=None, penalty=None)
+    assert made.replace(training=undone, n_train=64).key == base.key
 
 
 def test_flips_that_keep_the_rule_make_all_of_its_strings():

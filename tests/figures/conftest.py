@@ -1,6 +1,7 @@
-"""Figures are tested by matplotlib's own settings, whatever another test has set."""
+"""Figures are tested by matplotlib's own settings, whatever another test has set, and closed."""
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 
@@ -9,3 +10,4 @@ def plain_settings():
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         yield
+        plt.close("all")

@@ -1,17 +1,9 @@
 """The plots of attention draw the flows and pulls they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from localbias import figures
 from localbias.theory.attention import Path
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_healing_draws_leaks_their_start_and_the_loss_by_the_univariate_one():

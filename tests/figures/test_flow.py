@@ -2,7 +2,6 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -11,12 +10,6 @@ from localbias.figures.theory import LEVELS
 from localbias.theory import target
 from localbias.theory.flow import Flow, flow
 from localbias.theory.trace import Sample, measure, stairs
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

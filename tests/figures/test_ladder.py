@@ -1,18 +1,11 @@
 """The figures of chapter 6 draw what they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from localbias import figures
 
 STEPS = np.array([100, 1000, 10_000])
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def labelled(axis):

@@ -1,8 +1,6 @@
 """The figures of locality draw what they are given: checked on the drawn lines, not on pixels."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from localbias import figures
 from localbias.exact import NAMES
@@ -10,12 +8,6 @@ from localbias.experiments import AlongTraining, ByLevel, ByTarget, Heat
 
 RNG = np.random.default_rng(0)
 STEPS = np.array([10, 20])
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def line(axis, label):

@@ -1,6 +1,5 @@
 """The figures of chapter 5 draw what they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -8,12 +7,6 @@ from localbias import figures
 from localbias.statistics import Auc, mean_interval, roc, wilson
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def labelled(axis):

@@ -2,19 +2,12 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
 from localbias import figures
 from localbias.ldr import Products, Summary
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def labels(axis):

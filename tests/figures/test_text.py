@@ -1,17 +1,9 @@
 """The figures of chapter 4 show what they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from localbias import figures
 from localbias.figures.style import COLOURS
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_gallery_breaks_rows_and_names_each_group_once():

@@ -2,7 +2,6 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -10,12 +9,6 @@ from localbias import figures
 from localbias.figures.theory import ENDS
 from localbias.theory import directions, growth, slices, target
 from localbias.theory.laws import PARITIES
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def sphere(n, d, seed=0):

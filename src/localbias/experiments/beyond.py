@@ -5,18 +5,16 @@ All of it on ±1 scalars, where a run takes a minute or two.
 
 from typing import Any
 
-from localbias.experiments.recipes import Recipe, Scalars, Variant
+from localbias.experiments.recipes import PARITY_8, SCALARS_AT, Recipe, Scalars, Variant
 from localbias.training import Penalty
 
-SCALARS_AT = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 12_000)
 LONG_AT = (1000, 2000, 4000, 8000, 12_000, 16_000, 22_000, 32_000, 45_000, 60_000)
-PARITY: dict[str, Any] = dict(name="parity", length=8)
 CHECK: dict[str, Any] = dict(name="check", length=8, order=5)
 
 # How many of the 128 strings of Parity(8) a network must see before it hallucinates; of 64 it is
 # `parity-8-scalars`.
 LADDER: dict[str, Recipe] = {
-    f"parity-8-scalars-n{n}": Scalars(PARITY, SCALARS_AT, probing="check scalars", n_train=n)
+    f"parity-8-scalars-n{n}": Scalars(PARITY_8, SCALARS_AT, probing="check scalars", n_train=n)
     for n in (16, 24, 32, 40, 48, 96)
 }
 COUNTS = {16: "parity-8-scalars-n16", 24: "parity-8-scalars-n24", 32: "parity-8-scalars-n32"}
@@ -42,7 +40,7 @@ CURES: dict[str, dict[str, Any]] = {
     "flips": dict(n_train=128),  # flips that keep the rule make 64 strings into all 128
 }
 BASES: dict[str, Recipe] = {
-    "parity-8": Scalars(PARITY, SCALARS_AT, probing="check scalars"),
+    "parity-8": Scalars(PARITY_8, SCALARS_AT, probing="check scalars"),
     "check-5": Scalars(CHECK, SCALARS_AT, probing="check scalars"),
 }
 TREATED: dict[str, Recipe] = {
@@ -54,11 +52,11 @@ TREATED |= {
     f"{rule}-treated-large": Scalars(
         grammar, SCALARS_AT, probing="check scalars", network=dict(kind="mlp", gain=3.0)
     )
-    for rule, grammar in (("parity-8", PARITY), ("check-5", CHECK))
+    for rule, grammar in (("parity-8", PARITY_8), ("check-5", CHECK))
 }
 # All places alike: parity is a rule of that kind, a check of five of eight symbols is not.
 TREATED["parity-8-treated-equivariant"] = Scalars(
-    PARITY, SCALARS_AT, probing="check scalars", network=dict(kind="equivariant", width=128)
+    PARITY_8, SCALARS_AT, probing="check scalars", network=dict(kind="equivariant", width=128)
 )
 # Rule -> what was done, in words -> experiment; where nothing was, it is another chapter's.
 TREATMENTS: dict[str, dict[str, str]] = {
@@ -80,6 +78,6 @@ TREATMENTS: dict[str, dict[str, str]] = {
     for rule in BASES
 }
 LONG: dict[str, Recipe] = {
-    "parity-8-scalars-long": Scalars(PARITY, LONG_AT, probing="check scalars"),
+    "parity-8-scalars-long": Scalars(PARITY_8, LONG_AT, probing="check scalars"),
 }
 BEYOND: dict[str, Recipe] = LADDER | NESTED | TREATED | LONG

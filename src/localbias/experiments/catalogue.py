@@ -36,6 +36,8 @@ from localbias.experiments.mixtures import (
 )
 from localbias.experiments.recipes import (
     NETWORKS,
+    PARITY_8,
+    SCALARS_AT,
     MeasuredAt,
     Recipe,
     Scalars,
@@ -50,9 +52,7 @@ from localbias.experiments.recursion import Chain
 from localbias.experiments.setup import Setup
 from localbias.measure import Watching
 
-PARITY_8 = dict(name="parity", length=8)
 PARITY_16 = dict(name="parity", length=16)
-SCALARS_AT = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 12_000)
 
 # Chapters 1 and 2 (§4). Half of the valid strings of length 8 are trained on, and 5 % of those of
 # length 16.

@@ -97,8 +97,6 @@ class Clocks:
     Attributes:
         low: a mean slope of the orders 1 to 3 of at least a half.
         four: the same of order 4.
-        high: of the orders above 4, the rule's apart.
-        rule: of the highest order, L.
         pooled: the ratio of means half way from 1 to that of the exact denoiser of the training
             set.
         mean: the mean of ratios half way.
@@ -107,8 +105,6 @@ class Clocks:
 
     low: np.ndarray
     four: np.ndarray
-    high: np.ndarray
-    rule: np.ndarray
     pooled: np.ndarray
     mean: np.ndarray
     halved: np.ndarray
@@ -135,15 +131,13 @@ def clocks(results: Results, level: float) -> Clocks:
         counted = (~np.isnan(slopes[..., orders])).sum(-1)
         return part.sum(-1) / np.maximum(counted, 1) >= KNOWN
 
-    shares = np.nan_to_num(hallucinating(results.counts, 0.5), nan=1.0)
+    shares = np.nan_to_num(hallucinating(results.counts), nan=1.0)
     return Clocks(
         *(
             since(steps, holds)
             for holds in (
                 known(slice(0, 3)),
                 known(slice(3, 4)),
-                known(slice(4, -1)),
-                known(slice(-1, None)),
                 results.pooled_ratios()[:, 1:, v] <= half,
                 results.ratios()[:, 1:, v] <= half,
                 shares <= chance / 2,

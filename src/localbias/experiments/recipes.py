@@ -72,6 +72,9 @@ LAPTOP_TRAINING: dict[str, dict[str, Any]] = {
     "dit": dict(steps=4000, batch=32),
     "dit on x0": dict(steps=6000, batch=32),
 }
+PARITY_8: dict[str, Any] = dict(name="parity", length=8)
+# Steps at which networks on scalars are measured.
+SCALARS_AT = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 12_000)
 SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1)  # of the steps, after which outcomes are measured
 PARITY_STEPS = 1_100_000  # A.5
 QUARTER_STEPS = 180_000  # A.5

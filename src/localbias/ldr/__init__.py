@@ -1,5 +1,4 @@
-"""The local dependency ratio of any function of a batch: measured by vector-Jacobian products,
-or by differences where there is no gradient.
+"""The local dependency ratio of any function of a batch: by its gradients, or by differences.
 
 It needs torch, tqdm and `localbias.statistics` alone, so a project that only probes a model of its
 own needs nothing else of the package.

@@ -15,7 +15,6 @@ misses by the order of h² by the function's bend, and by rounding as eps/h. The
 cube root of eps, .005 of float32 and 6e-6 of float64, for x of size 1.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor
 
 from localbias.ldr.products import Products
-from localbias.ldr.ratio import _checked, _frames, _regions, _stack
+from localbias.ldr.ratio import _checked, _frames, _ratio, _regions, _stack
 
 # Rounding of one difference of outputs, in units of their size times eps.
 ROUNDING = 8.0
@@ -107,15 +106,7 @@ def ratio_by_differences(
     call = _Calls(f, x.detach(), float(h))
     found = [_products(call, one, probes, generator) for one in regions]
     products = _stack(found) if several else found[0]
-    if details:
-        return products
-    if lost := int(products.vanishing.sum()):
-        warnings.warn(
-            f"{lost} of {products.vanishing.numel()} Jacobians vanish: their ratio is 0/0 and "
-            "stands here as 0; details=True gives the mask and the ratio of means",
-            stacklevel=2,
-        )
-    return products.ratio
+    return products if details else _ratio(products)
 
 
 class _Calls:

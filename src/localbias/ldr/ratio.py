@@ -112,15 +112,7 @@ def local_dependency_ratio(
     with _pullback(f, x, chunk) as pull:
         found = [_products(pull, one, probes, generator, resolution) for one in regions]
     products = _stack(found) if several else found[0]
-    if details:
-        return products
-    if lost := int(products.vanishing.sum()):
-        warnings.warn(
-            f"{lost} of {products.vanishing.numel()} Jacobians vanish: their ratio is 0/0 and "
-            "stands here as 0; details=True gives the mask and the ratio of means",
-            stacklevel=2,
-        )
-    return products.ratio
+    return products if details else _ratio(products)
 
 
 def saliency(
@@ -186,6 +178,17 @@ def dependency(
                 matrix[:, i] += g.double().square().sum(0).flatten(1) @ inputs
             matrix[:, i] /= _divisor(mask, probes)
     return matrix
+
+
+def _ratio(products: Products) -> Tensor:
+    """The ratio of each sample; a warning to the caller's caller counts those that have none."""
+    if lost := int(products.vanishing.sum()):
+        warnings.warn(
+            f"{lost} of {products.vanishing.numel()} Jacobians vanish: their ratio is 0/0 and "
+            "stands here as 0; details=True gives the mask and the ratio of means",
+            stacklevel=3,
+        )
+    return products.ratio
 
 
 class _Pullback:
