@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 from localbias.exact import wiener
 from localbias.experiments.results import Results
@@ -79,13 +80,10 @@ def threshold(by_count: Mapping[int, Results], orders: Sequence[int]) -> Thresho
         by_count: number of training strings -> records.
         orders: of the maximum-entropy laws that predict.
     """
-    predicted = {
-        order: [
-            np.array([law_shares(setup, order)[1] for setup in results.setups])
-            for results in by_count.values()
-        ]
-        for order in orders
-    }
+    predicted: dict[int, list[np.ndarray]] = {order: [] for order in orders}
+    for results in tqdm(by_count.values(), desc="laws", unit="training set", leave=False):
+        for order, found in predicted.items():
+            found.append(np.array([law_shares(one, order)[1] for one in results.setups]))
     measured = [plateau(results) for results in by_count.values()]
     return Threshold(np.array(list(by_count)), measured, predicted)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from localbias.book.tables import ladder as tables
+from localbias.book.tables import spread
 from localbias.experiments import catalogue
 from localbias.experiments.results import Results
 
@@ -29,6 +30,12 @@ def test_ways_end_with_the_laws(scalars):
     assert found[1]["breaks the rule"].startswith("50%") and found[1]["slope, above"] == ""
     shares = [int(row["in the training set"].split("%")[0]) for row in found]
     assert shares[1] < shares[2] < shares[0], "the network is beyond pairs"
+
+
+def test_one_seed_has_no_range():
+    assert spread(np.array([0.52]), ".0%") == "52%"
+    assert spread(np.array([0.5, 0.54]), ".0%") == "52% (50%–54%)"
+    assert spread(np.array([0.5, np.nan]), ".0%") == "0/0"
 
 
 def test_steps_say_what_never_happens():

@@ -28,10 +28,12 @@ def table(rows: Iterable[Mapping[str, object]], before: str = "", after: str = "
 def spread(values: np.ndarray, form: str) -> str:
     """The mean over the seeds [S] and their range, each in that format: "13% (12%–14%)".
 
-    "0/0" where a seed has no number.
+    One seed has no range, and its number stands alone: "13%". "0/0" where a seed has no number.
     """
     if np.isnan(values).any():
         return "0/0"
+    if len(values) == 1:
+        return format(values[0], form)
     mean, low, high = (format(x, form) for x in (values.mean(), values.min(), values.max()))
     return f"{mean} ({low}–{high})"
 
