@@ -109,9 +109,11 @@ class Schedule:
         Raises:
             ValueError: for what is no step of the schedule.
         """
-        t = self._steps(t).to(like.device)
-        alpha_bar = self._alpha_bar_on(like.device)[t].reshape(-1, *[1] * (like.ndim - 1))
-        return alpha_bar.sqrt().to(like.dtype), (1 - alpha_bar).sqrt().to(like.dtype)
+        signal, spread = self._scales_on(like.device, like.dtype)
+        if type(t) is not int or not 0 <= t < self.steps:  # a plain number needs no tensor
+            t = self._steps(t).to(like.device)
+        shape = (-1, *[1] * (like.ndim - 1))
+        return signal[t].reshape(shape), spread[t].reshape(shape)
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor | int) -> Tensor:
         """x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (§5.2): x0 and noise [B, ...], t int [B] or a scalar."""
@@ -180,12 +182,13 @@ class Schedule:
             raise ValueError(f"steps t, {shown}; allowed: whole numbers from 0 to {self.steps - 1}")
         return steps.long()
 
-    def _alpha_bar_on(self, device: torch.device) -> Tensor:
-        """ᾱ on a device, copied there once."""
+    def _scales_on(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """√ᾱ and √(1−ᾱ) of all steps on a device, copied there once."""
         cache = self.__dict__.setdefault("_by_device", {})
-        if device not in cache:
-            cache[device] = self.alpha_bar.to(device)
-        return cache[device]
+        if (device, dtype) not in cache:
+            roots = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
+            cache[device, dtype] = tuple(root.to(device, dtype) for root in roots)
+        return cache[device, dtype]
 
 
 def _affine(c: Tensor, s: Tensor, source: str, target: str) -> tuple[Tensor, Tensor]:
