@@ -349,7 +349,8 @@ figures.depths({str(depth): ladder.along(one, level) for depth, one in nested.it
 plt.show()
 
 # %% tags=["hide-input"]
-tables.depths(nested, level)
+alike = [recorded(name) for name in beyond.NESTED if name.endswith(f"-n{beyond.ALIKE}")]
+tables.depths([*nested.values(), *alike], level)
 
 # %% [markdown]
 # It does, and the deeper, the more local: the exact rule's ratio rises with the depth that is

@@ -30,6 +30,19 @@ NESTED: dict[str, Recipe] = {
     for depth, n in DEPTHS.items()
 }
 
+# The more a depth allows, the more words there are; here as many of each are trained on.
+ALIKE = 16
+NESTED |= {
+    f"dyck-12-depth-{depth}-scalars-n{ALIKE}": Scalars(
+        dict(name="dyck", length=12, deepest=depth),
+        SCALARS_AT,
+        probing="dyck scalars",
+        n_train=ALIKE,
+    )
+    for depth, n in DEPTHS.items()
+    if n != ALIKE
+}
+
 # What may be done against the bias, on a rule that is not learned in this time and on one that is.
 CURES: dict[str, dict[str, Any]] = {
     "focus": dict(training=dict(focus=(0.7, 0.9))),

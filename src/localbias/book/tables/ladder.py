@@ -110,16 +110,16 @@ def treated(
     return table(rows)
 
 
-def depths(experiments: Mapping[int, Results], level: float, at: int = 1000) -> Markdown:
+def depths(experiments: Iterable[Results], level: float, at: int = 1000) -> Markdown:
     """Dyck words by depth: how local the rule is, and the network on its plateau and at the end.
 
     Args:
-        experiments: deepest nesting -> records.
+        experiments: records of `grammar.Dyck` with a deepest nesting.
         level: √ᾱ, of the ratio.
         at: a step on the plateau; the measured one next to it is looked at.
     """
     rows = []
-    for depth, results in experiments.items():
+    for results in experiments:
         v, place = results.place(level), int(np.abs(results.steps - at).argmin())
         references = results.reference_ratios()[..., v].mean(0)
         exact = dict(zip(results.references, references))
@@ -127,7 +127,7 @@ def depths(experiments: Mapping[int, Results], level: float, at: int = 1000) -> 
         _, curves = ladder.beside_linear(results)
         rows.append(
             {
-                "deepest nesting": depth,
+                "deepest nesting": results.experiment.parts["grammar"]["deepest"],
                 "words, trained on": f"{len(results.setup.grammar.support)}, "
                 f"{results.experiment.n_train}",
                 "exact marginals": ratio(exact["marginals"]),
