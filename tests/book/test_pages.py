@@ -62,7 +62,7 @@ def test_a_section_has_an_id_that_is_a_selector_and_keeps_the_one_with_a_dot():
 
 
 def test_what_a_section_finds_has_a_class_of_its_own():
-    bold = nodes.paragraph("", "", nodes.strong(text="Found."))
+    bold = nodes.paragraph("", "", nodes.Text(""), nodes.strong(text="Found."))
     partly = nodes.paragraph("", "", nodes.strong(text="Found"), nodes.Text(" in part."))
     sections = [nodes.section("", nodes.title(text="S"), one) for one in (bold, partly)]
     pages.mark_findings(None, nodes.section("", *sections))
