@@ -77,8 +77,17 @@ recorded = Recorded(1, tier, seed, device)
 # %% [markdown]
 # ## In one picture
 #
-# A UNet learns to draw thirty short words. [Chapter 4](04_real_text.ipynb) follows it closely; the
-# book's [first page](../intro.md) has all its measured steps.
+# **First nothing is sharp; then the letters are, each made of what stands at its own place, and the
+# words are wrong; at the end the first letter listens to all others, and the words are those of the
+# training.**
+#
+# ```{margin}
+# **√ᾱ** says how much of the signal is left at a noise level: at 1 there is no noise, at 0 nothing
+# else.
+# ```
+#
+# Here a UNet learns to draw thirty short words. [Chapter 4](04_real_text.ipynb) follows it closely;
+# the book's [first page](../intro.md) has all its measured steps.
 
 # %% tags=["hide-input", "readme"]
 #| label: three-moments
@@ -96,11 +105,10 @@ figures.moments(of_words, ("first", "most hallucinations", "at the end"), "the f
 plt.show()
 
 # %% [markdown]
-# First nothing is sharp. Then the letters are, and the words are wrong; a letter is made of what
-# stands at its own place. At the end the network draws words that it was trained on, and the first
-# letter depends on all the others.
-#
 # ## The rules
+#
+# **A parity leaves any two symbols independent, a sum of digits nearly so; and each rule has a
+# chance level, at which a model that knows its symbols alone keeps it.**
 #
 # **Parity.** A string of $L$ parentheses, where "(" stands for $+1$ and ")" for $-1$, is valid when
 # the signs multiply to $+1$. Look at any $L-1$ of the symbols and the last is a fair coin; look at
@@ -123,6 +131,9 @@ tables.rules(rules, after=f"Valid strings of parity 8: {', '.join(f'`{one}`' for
 # read against it.
 #
 # ## From strings to pictures
+#
+# **Our pictures have the paper's layout at a smaller size, and most runs depart from the paper in
+# three more things: how digits vary, what a network puts out, and how samples are drawn.**
 #
 # A renderer shows each symbol in a cell of its own. We use three: plain numbers $\pm 1$, which
 # train in a minute and show everything; parentheses as glyphs; and MNIST digits in the four
@@ -155,6 +166,12 @@ plt.show()
 # training string is one fixed image and each digit has one exemplar. The paper tier draws another
 # handwriting at every exposure; `rendering` and `exemplars` are fields of the configuration.
 #
+# ```{margin}
+# A signal $x_0$ is noised to $x_t = \sqrt{\bar\alpha}\,x_0 + \sqrt{1-\bar\alpha}\,\varepsilon$.
+# **x̂0** is what a network's prediction says of $x_0$. **η** is how much fresh noise a sampler adds
+# at each step: 0 is DDIM, 1 ancestral sampling.
+# ```
+#
 # It departs in two more points that the paper states (A.1). The paper's network puts out the noise,
 # and its samples are drawn by {term}`ancestral sampling`: all steps of the schedule from noise to
 # data, each with fresh noise (Eq. 7). Ours are drawn by {term}`DDIM`, which visits 25 or 50 of the
@@ -163,6 +180,10 @@ plt.show()
 # below. [Chapter 2](02_local_dependency_ratio.ipynb) measures what these choices do.
 #
 # ## What can come out
+#
+# **A sample is unreadable, hallucinated, a training string or an extrapolation; and the sampler
+# alone is not to blame for hallucinations, for fed with the exact rule it produces valid strings
+# only.**
 #
 # A generated sample is read back, symbol by symbol. Then there are four outcomes (Figure 3 of the
 # paper):
@@ -185,11 +206,13 @@ drawn = {name: reference_counts(one) for name, one in setups.items()}
 tables.exact_samples(setups, drawn)
 
 # %% [markdown]
-# So the sampler alone is not to blame: fed with the rule, it produces valid strings only. With an
-# imperfect network it matters how one samples (chapter 2); that strings break the rule is in what
-# the network has learned.
+# With an imperfect network it matters how one samples (chapter 2). That strings break the rule is
+# in what the network has learned.
 #
 # ## Parity on scalars, live
+#
+# **Training has three phases: fuzzy, hallucination as often as if every symbol were drawn by
+# itself, and then the training strings, not the rule.**
 #
 # The smallest case first: eight numbers, half of the 128 valid strings, a multilayer perceptron.
 # The next cell trains it here and now and samples along the way.
@@ -226,7 +249,7 @@ if tier == "laptop" and seed == 0 and live_steps >= 4000:
     assert live_shares[-1, 2] > 2 * live_shares[-1, 3]  # and favour the training strings
 
 # %% [markdown]
-# Three phases, one after the other, in an order the rule alone would never suggest:
+# Three phases, one after the other:
 #
 # 1. **Fuzzy.** No symbol is sharp yet; nearly everything is unreadable.
 # 2. **Hallucination.** Symbols become sharp, and about half of the readable strings break the rule,
@@ -262,6 +285,9 @@ plt.show()
 
 # %% [markdown]
 # ## Parity with glyphs
+#
+# **The UNet goes from fuzzy straight to chance and stays there: its symbols are perfect, and its
+# strings are independent coin tosses.**
 #
 # Now parentheses as pictures, with two networks: a scaled-down version of the paper's UNet, and a
 # dense MLP on the flattened image. The UNet reaches far through its attention, but its convolutions
@@ -303,11 +329,10 @@ plt.show()
 tables.readable_shares(glyphs.values(), {"valid": [2, 3], "held-out": [3]})
 
 # %% [markdown]
-# The UNet goes from fuzzy straight onto the dashed lines. Its symbols are perfect and its strings
-# are independent coin tosses; training strings and strings it has never seen come equally often
-# *per string*. This is the paper's hallucination phase, and our UNet does not leave it in the steps
-# it has. The dense network behaves like the one on scalars: by the time its symbols are readable,
-# held-out strings are already rare.
+# The UNet's curves lie on the dashed lines: training strings and strings that it has never seen
+# come equally often *per string*. This is the paper's hallucination phase, and our UNet does not
+# leave it in the steps it has. The dense network behaves like the one on scalars: by the time its
+# symbols are readable, held-out strings are already rare.
 #
 # The outcomes at the end of each training: the mean over the seeds, and their range, widened to the
 # 95 % interval of all samples together.
@@ -317,6 +342,9 @@ tables.endings([scalars, *glyphs.values()])
 
 # %% [markdown]
 # ## Reading symbols
+#
+# **Clean symbols are read without a mistake by templates; a network that reads handwriting finds
+# digits in loose strokes, and so is not used for everything.**
 #
 # Samples are read by a machine, and the machine can be wrong. Where the data show a symbol in one
 # way only, as here, a cell is read as the nearest template, if it is near enough and clearly nearer
@@ -349,9 +377,9 @@ assert accuracy[held_out]["right"][0] > 0.975 and accuracy[held_out]["wrong"][0]
 assert all(accuracy[title]["right"][0] == 1 for title in by_templates)
 
 # %% [markdown]
-# Why not the network for everything? Because half-made digits are not among the things it learned
-# to refuse. The next cell lets both read the cells of a DiT's samples halfway through the measured
-# steps: loose strokes, as the pictures further down show.
+# Half-made digits are not among the things that the network learned to refuse. The next cell lets
+# both read the cells of a DiT's samples halfway through the measured steps: loose strokes, as
+# {numref}`fig-samples-quarter-dit` shows.
 
 # %% tags=["hide-input"]
 halfway = recorded("quarter-dit-470")
@@ -367,6 +395,15 @@ Markdown(
 
 # %% [markdown]
 # ## Quarter-MNIST
+#
+# **The UNet and the DiT stay near chance, for of what can be read most sums are wrong; an MLP on
+# few tuples goes straight to its training set.**
+#
+# ```{margin}
+# A **UNet** is made of convolutions over an image that is made smaller and larger again, with some
+# attention; a **DiT** is a transformer whose tokens are patches of the image; an **MLP** takes all
+# pixels alike.
+# ```
 #
 # The paper trains on 470 of the 670 valid tuples. How many tuples there are decides how soon they
 # can be memorised, so we turn that dial where it is cheap: the UNet trains on 470 tuples, the DiT
@@ -418,10 +455,10 @@ plt.show()
 tables.readable_shares(quarters.values(), {"valid": [2, 3]})
 
 # %% [markdown]
-# Look at the pictures before the curves. The UNet's digits and most of the DiT's could have come
-# from the data; only the arithmetic is wrong. Halfway, the DiT shows locality at a smaller scale
-# still: strokes are put together inside each of its patches of 7 × 7 pixels, and do not yet
-# continue across them.
+# Look at the samples ({numref}`fig-samples-quarter-mlp` to {numref}`fig-samples-quarter-dit`)
+# before the curves. The UNet's digits and most of the DiT's could have come from the data; only the
+# arithmetic is wrong. Halfway, the DiT shows locality at a smaller scale still: strokes are put
+# together inside each of its patches of 7 × 7 pixels, and do not yet continue across them.
 #
 # Both networks then stay near the chance level, the DiT whether there are 50 training tuples or
 # 470. The MLP is another world: with 50 tuples the samples that can be read *are* training tuples,
@@ -436,14 +473,21 @@ tables.endings(quarters.values())
 # %% [markdown]
 # ## Long enough to leave
 #
+# **Where the pictures are easy to draw, a UNet and a DiT leave hallucination within an hour: they
+# learn their training set from low orders to high ones, and the more strings it has the longer they
+# take.**
+#
 # Nothing above left the hallucination phase but dense networks. The paper's UNet does on parity of
 # eight (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an
 # hour of one core, where the pictures are made easy to draw, so that most of what is left to learn
 # is the rule. All of these networks read and predict $x_0$, at higher rates than the paper's, in a
 # schedule that spends more of its steps where the rule matters; so far one or two seeds of each.
 #
-# **Parity in plain squares.** A symbol is a grey square of 2 × 2 pixels, an image 4 × 8, and the
-# network a small UNet.
+# ### Parity in plain squares
+#
+# **The phases are the paper's: fuzzy, hallucination at one half, overfitting.**
+#
+# A symbol is a grey square of 2 × 2 pixels, an image 4 × 8, and the network a small UNet.
 
 # %% tags=["hide-input"]
 #| label: outcomes-blocks
@@ -460,35 +504,37 @@ figures.outcome_panels({blocks.label: blocks.curves}, exact_blocks, columns=1)
 plt.show()
 
 # %% [markdown]
-# The phases are the paper's: fuzzy, hallucination at one half, overfitting. Where the paper's share
-# of hallucinations ends at about a quarter, this one passes through it and goes on falling. The
-# valid strings that were never seen go first.
+# Where the paper's share of hallucinations ends at about a quarter, this one passes through it and
+# goes on falling. The valid strings that were never seen go first.
 #
-# **What happens while the curve is flat?** Write the symbols as signs. A law on strings is then its
-# *Fourier coefficients*, the means of the products of some symbols: of one symbol (degree 1), of
-# pairs (degree 2), and so on. The rule is the product of all eight. A training set of 64 strings
-# has coefficients of its own in every degree, by accident; the slope says how much of them the
-# samples give back. The dense network on the right sees each symbol as a vector of 16 numbers, as
-# the paper's theory does (§4.2, A.5).
+# ### What happens while the curve is flat?
+#
+# **The networks are not idle: they learn the accidents of their training set from low orders to
+# high ones, and the rule, the highest, comes with the last of them.**
+#
+# Write the symbols as signs. A law on strings is then its *Fourier coefficients*, the means of the
+# products of some symbols: of one symbol (order 1), of pairs (order 2), and so on. The rule is the
+# product of all eight. A training set of 64 strings has coefficients of its own in every order, by
+# accident; the slope says how much of them the samples give back. The dense network on the right
+# sees each symbol as a vector of 16 numbers, as the paper's theory does (§4.2, A.5).
 
 # %% tags=["hide-input"]
 #| label: fourier-slopes
 #| fig-cap: >-
-#|   What samples share with the training strings, degree by degree. One seed; bands are 95 %
-#|   intervals. The last degree is one minus twice the share of hallucinations among readable
+#|   What samples share with the training strings, order by order. One seed; bands are 95 %
+#|   intervals. The last order is one minus twice the share of hallucinations among readable
 #|   samples.
 #| fig-alt: >-
-#|   Slopes of generated on training Fourier coefficients against training steps: degrees one and
-#|   two are near one early, degree three rises next, then four, and five to eight together
+#|   Slopes of generated on training Fourier coefficients against training steps: orders one and
+#|   two are near one early, order three rises next, then four, and five to eight together
 vectors = recorded("parity-8-mlp-vectors")
 climbing = {"squares, UNet": blocks, "vectors, MLP": vectors}
 figures.fourier_slopes({title: (one.steps, *one.slopes()) for title, one in climbing.items()})
 plt.show()
 
 # %% [markdown]
-# The networks are not idle. They learn the accidents of their training set from low degrees to high
-# ones, and the rule, the highest, comes with the last of them. A rate of hallucination at one half
-# says that one coefficient is zero, not that nothing has been learned.
+# A rate of hallucination at one half says that one coefficient is zero, not that nothing has been
+# learned.
 
 # %% tags=["hide-input"]
 tables.beside_paper(
@@ -498,9 +544,15 @@ tables.beside_paper(
 )
 
 # %% [markdown]
-# **Quarter-MNIST by a DiT with a token a digit.** Its four positions are vectors drawn at random,
-# far from each other: the usual ones nearly coincide on a grid of 2 × 2. The number of training
-# tuples is the dial. At 470 tuples it sees as many images as the paper's.
+# ### A DiT with a token a digit
+#
+# **It goes where the paper's goes, if not as far: from chance to valid samples, and with few
+# training tuples to the training set and nowhere else.**
+#
+# On Quarter-MNIST, too, there is a network that leaves. Its tokens are digits, and its four
+# positions are vectors drawn at random, far from each other: the usual ones nearly coincide on a
+# grid of 2 × 2. The number of training tuples is the dial. At 470 tuples it sees as many images as
+# the paper's.
 
 # %% tags=["hide-input"]
 #| label: outcomes-token-dit
@@ -547,14 +599,17 @@ tables.orders(
 # close too many is not wholly one. And of few training tuples pairs leave no choice: they already
 # are the training set.
 #
-# The network goes where the paper's goes, if not as far: from chance to valid samples, and with up
-# to 200 tuples to the training set and nowhere else. With 470 it is on its way when the images of
-# the paper are used up, and some of its valid samples are tuples that it never saw: more than the
-# paper's half a per cent, and more than chance. [Chapter 2](02_local_dependency_ratio.ipynb) shows
-# how locally it works meanwhile.
+# With up to 200 tuples the network goes to the training set alone. With 470 it is on its way when
+# the images of the paper are used up, and some of its valid samples are tuples that it never saw:
+# more than the paper's half a per cent, and more than chance. [Chapter
+# 2](02_local_dependency_ratio.ipynb) shows how locally it works meanwhile.
 #
-# How long does it take? A training has *escaped* at the measured step from which on, to the end, at
-# least half of its readable samples keep the rule.
+# ### How long does it take?
+#
+# **For this DiT the wait grows faster than the number of training tuples.**
+#
+# A training has *escaped* at the measured step from which on, to the end, at least half of its
+# readable samples keep the rule.
 
 # %% tags=["hide-input"]
 #| label: escape-law
@@ -569,10 +624,14 @@ figures.escape_law(bounds, escape_law(bounds), "training tuples, n")
 plt.show()
 
 # %% [markdown]
-# **How far apart are two places?** A transformer is told *where* a token is by a vector added to
-# it. Those of the published code are sines and cosines of the grid's indices. With a token a digit
-# the grid is 2 × 2 and the vectors of neighbours nearly coincide; with 4 × 4 tokens a digit the
-# indices of two digits are four apart.
+# ### How far apart are two places?
+#
+# **How soon a transformer leaves hallucination is decided by its data and by how well it can tell
+# its places apart.**
+#
+# A transformer is told *where* a token is by a vector added to it. Those of the published code are
+# sines and cosines of the grid's indices. With a token a digit the grid is 2 × 2 and the vectors of
+# neighbours nearly coincide; with 4 × 4 tokens a digit the indices of two digits are four apart.
 
 # %% tags=["hide-input"]
 #| label: outcomes-spacing
@@ -597,18 +656,21 @@ tables.endings(spacing.values())
 # %% [markdown]
 # All three come to the training set in the end. With the indices of the 2 × 2 grid the network
 # hallucinates several times as long as with positions drawn at random, and four times the indices
-# lie between. How soon a transformer leaves hallucination is decided by its data and by how well it
-# can tell its places apart.
+# lie between.
 #
-# **Does the sampler matter?** The paper draws by ancestral sampling through all steps (Eq. 7); the
-# counts above are by DDIM. The records hold both for the trained networks.
+# ### Does the sampler matter?
+#
+# **It does not decide: ancestral sampling leaves a few more valid samples than DDIM does, and takes
+# no network from one phase to another.**
+#
+# The paper draws by ancestral sampling through all steps (Eq. 7); the counts above are by DDIM. The
+# records hold both for the trained networks.
 
 # %% tags=["hide-input"]
 tables.samplers([dial[50], dial[150], dial[470]])
 
 # %% [markdown]
-# It does not decide: ancestral sampling leaves a few more valid samples than DDIM does, and takes
-# no network from one phase to another.
+# What was run here, beside the paper's:
 
 # %% tags=["hide-input"]
 tables.beside_paper(
@@ -622,6 +684,9 @@ tables.beside_paper(
 
 # %% [markdown]
 # ## Against chance
+#
+# **Where a network leaves chance, it comes to favour its training strings, and new valid ones
+# become rarer than by chance; only the DiT on 470 tuples has more of them.**
 #
 # All endings in one picture. Unreadable samples are left aside: of those that can be read, how many
 # are valid, and how many are valid *and new*? The dark ticks are what independent symbols would
@@ -672,11 +737,15 @@ plt.show()
 #
 # ## The settings
 #
-# (η = 0 is DDIM, η = 1 ancestral sampling.) What the paper leaves open (the schedule, its length
-# $T$, the clamp of $\hat{x}_0$, averaging of the weights, how many exemplars) is a field of every
-# configuration, and so is what it states and these runs depart from (the sampler, what the output
-# is read as, more exemplars than one). These are the values of the runs above; outcomes are
-# measured on the averaged weights where there is an average.
+# ```{margin}
+# η = 0 is DDIM, η = 1 ancestral sampling.
+# ```
+#
+# What the paper leaves open (the schedule, its length $T$, the clamp of $\hat{x}_0$, averaging of
+# the weights, how many exemplars) is a field of every configuration, and so is what it states and
+# these runs depart from (the sampler, what the output is read as, more exemplars than one). These
+# are the values of the runs above; outcomes are measured on the averaged weights where there is an
+# average.
 
 # %% tags=["hide-input"]
 tables.settings(everything)

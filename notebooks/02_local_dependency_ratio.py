@@ -74,6 +74,13 @@ level = setup("quarter-unet-470").experiment.probing.closer[0]  # of the digits:
 # %% [markdown]
 # ## What a perfect model would show
 #
+# **The ratio can tell only inside a band of noise levels: in more noise the rule itself is local,
+# in less noise nobody needs it.**
+#
+# ```{margin}
+# **Band**: the noise levels at which it pays to know the rule. Figures shade it.
+# ```
+#
 # Chapter 1's three exact denoisers are functions like any network's, so they have a local
 # dependency ratio too: {term}`rule` (all valid strings), {term}`train` (the training set) and
 # {term}`marginals` (every symbol on its own, which is perfect locality).
@@ -146,10 +153,13 @@ tables.bands(
 # %% [markdown]
 # ## Of what is the ratio taken?
 #
-# The middle row above is the same measurement for the *noise* that a denoiser predicts, and it
-# tells another story: for the digits all three references have a ratio of nearly 1 at every level.
-# The reason takes two lines. Given $x_t$, each of the three usual targets is an affine function of
-# each other,
+# **On pictures, the ratio of a well predicted noise is near 1 whatever a network knows; so from
+# here on it is that of x̂0.**
+#
+# The middle row of {numref}`fig-ldr-exact-denoisers` is the same measurement for the *noise* that a
+# denoiser predicts, and it tells another story: for the digits all three references have a ratio of
+# nearly 1 at every level. The reason takes two lines. Given $x_t$, each of the three usual targets
+# is an affine function of each other,
 #
 # $$\hat\varepsilon = \frac{x_t - \sqrt{\bar\alpha}\,\hat{x}_0}{\sqrt{1-\bar\alpha}},\qquad
 # \hat v = \frac{\sqrt{\bar\alpha}\,x_t - \hat{x}_0}{\sqrt{1-\bar\alpha}}
@@ -157,10 +167,13 @@ tables.bands(
 # J_{\varepsilon} = \frac{I - \sqrt{\bar\alpha}\,J_{x_0}}{\sqrt{1-\bar\alpha}},\qquad
 # J_{v} = \frac{\sqrt{\bar\alpha}\,I - J_{x_0}}{\sqrt{1-\bar\alpha}}.$$ (eq-targets)
 #
+# ```{margin}
+# One set of Jacobian products gives all three ratios: the squared norms of $aI + bJ$ need only
+# $\lVert J_{RR}\rVert^2$, $\lVert J_R\rVert^2$ and $\operatorname{tr} J_{RR}$.
+# ```
+#
 # The identity lies in the region by definition. It adds about $|R|$ to the numerator *and* the
-# denominator, and with hundreds of pixels in a region it drowns what a good denoiser adds. The
-# library measures all three from one set of Jacobian products, since the squared norms of $aI + bJ$
-# need only $\lVert J_{RR}\rVert^2$, $\lVert J_R\rVert^2$ and $\operatorname{tr} J_{RR}$.
+# denominator, and with hundreds of pixels in a region it drowns what a good denoiser adds.
 #
 # To see whether this is the identity's doing or the network's, here are networks of one shape,
 # trained on the same loss, that differ only in what their output is read as: $v$ or the noise.
@@ -220,18 +233,22 @@ if tier == "laptop" and seed == 0 and signals >= 48:
 # A network that comes to know more, and predicts the noise well, thus has no way to a lower ratio
 # of the noise on these data: the end of the way is at 1. So read, Figure 5's fall cannot come from
 # a network that is good on such pictures. It may come from one that is not, from pictures with many
-# handwritings, or from a ratio of $\hat{x}_0$ (or, at high noise, of $v$). From here on the ratio
-# is that of $\hat{x}_0$, of which a fall can be asked.
+# handwritings, or from a ratio of $\hat{x}_0$ (or, at high noise, of $v$).
 #
 # ## Measuring it
 #
-# An exact ratio costs one vector-Jacobian product for every pixel of the region. A few random ones
-# do nearly as well. With a random vector $u$ on the region, $g = J_R^\top u$ has $\mathbb{E}\lVert
-# g_R\rVert^2 = \lVert J_{RR}\rVert^2$ and $\mathbb{E}\lVert g\rVert^2 = \lVert J_R\rVert^2$: one
-# product serves numerator and denominator. The vectors are drawn as columns of a random orthonormal
-# frame, so that all $|R|$ of them give the exact value again, and the bias of a ratio of two
-# estimates is taken off. (In the tables a Jacobian counts as {term}`vanishing` where it is no more
-# than rounding: its ratio would be 0/0.)
+# **A few random vector-Jacobian products do nearly as well as one for every pixel of the region.**
+#
+# An exact ratio costs one product for every pixel. With a random vector $u$ on the region, $g =
+# J_R^\top u$ has $\mathbb{E}\lVert g_R\rVert^2 = \lVert J_{RR}\rVert^2$ and $\mathbb{E}\lVert
+# g\rVert^2 = \lVert J_R\rVert^2$: one product serves numerator and denominator. The vectors are
+# drawn as columns of a random orthonormal frame, so that all $|R|$ of them give the exact value
+# again, and the bias of a ratio of two estimates is taken off.
+#
+# ```{margin}
+# In the tables a Jacobian counts as {term}`vanishing` where it is no more than rounding: its ratio
+# would be 0/0.
+# ```
 
 # %% tags=["hide-input"]
 #| label: ldr-probe-errors
@@ -263,6 +280,10 @@ tables.estimates(whole, tries)
 # your own model](probe_your_own_model.ipynb).
 #
 # ## Along training
+#
+# **While networks hallucinate, their x̂0 is mostly nearest to that of independent symbols; but a
+# ratio can fall while the samples get no better, and be low in a network that has learned
+# nothing.**
 #
 # Now the networks of chapter 1. First parity, where the scalars go through all phases and the UNet
 # stays in the second. The level is one inside the band. Top: what comes out. Middle: how locally it
@@ -342,6 +363,9 @@ tables.nearest(parity | quarter)
 #
 # ### Where the ratio falls with the accuracy
 #
+# **In the networks that leave hallucination the ratio of x̂0 falls while the share of valid samples
+# rises, and it begins to fall first; the ratio of the noise does not move.**
+#
 # Chapter 1's last networks escape. Here is the UNet on plain squares, and the DiT with a token a
 # digit on 50 tuples and on 470: the paper's Figure 5 (right).
 
@@ -367,12 +391,10 @@ tables.along_training(escaping, "LDR of x̂0 (mean of ratios):")
 tables.nearest(escaping)
 
 # %% [markdown]
-# For $\hat{x}_0$ the paper's observation is seen. In each of them the ratio of $\hat{x}_0$ falls
-# from 0.9 or above while the share of valid samples rises, and it begins to fall first. On 50
-# tuples and on squares the network ends nearest to the training set. On 470 tuples the ratio has
-# come down more than half of the way to the rule's when not yet half of the samples are valid; the
-# prediction is nearest to the marginals' all the while. An untrained UNet's ratio is lower, and
-# rises before it falls.
+# For $\hat{x}_0$ the paper's observation is seen. On 50 tuples and on squares the network ends
+# nearest to the training set. On 470 tuples the ratio has come down more than half of the way to
+# the rule's when not yet half of the samples are valid; the prediction is nearest to the marginals'
+# all the while. An untrained UNet's ratio is lower, and rises before it falls.
 #
 # The paper's figure has five levels, and the ratio of what its network puts out, the noise. Here
 # are both.
@@ -414,6 +436,9 @@ tables.beside_paper(
 #
 # ## Over noise levels
 #
+# **To the right of the band the ratio of the networks on images stays high, where the optimum's
+# falls: there it speaks of strokes, not of rules.**
+#
 # The same records, now with √ᾱ along the axis. Here the shape can be compared with the optimum's,
 # and the paper's five levels with those that matter.
 
@@ -440,14 +465,16 @@ figures.over_levels(by_level, bands)
 plt.show()
 
 # %% [markdown]
-# To the right of the band the ratio of the networks on images stays high while the optimum's falls
-# or ceases to exist. There the optimum's Jacobian is nearly zero and the network's is what is left
-# of its imperfection, which is local. A ratio at √ᾱ = 0.7 or 0.9 of an image speaks of strokes, not
-# of rules. At the left end the network on scalars falls far below *every* reference: it predicts
-# the noise, and $\hat{x}_0 = (x_t - \sqrt{1-\bar\alpha}\,\hat\varepsilon)/\sqrt{\bar\alpha}$
-# multiplies each error of that prediction by ten at √ᾱ = 0.1. The excess loss below shows it.
+# To the right of the band, for images at √ᾱ = 0.7 or 0.9, the optimum's Jacobian is nearly zero and
+# the network's is what is left of its imperfection, which is local. At the left end the network on
+# scalars falls far below *every* reference: it predicts the noise, and $\hat{x}_0 = (x_t -
+# \sqrt{1-\bar\alpha}\,\hat\varepsilon)/\sqrt{\bar\alpha}$ multiplies each error of that prediction
+# by ten at √ᾱ = 0.1. The excess loss below shows it.
 #
 # ## Three networks of one size
+#
+# **Where a ratio starts is the doing of the network and of how it is read; inside the band all
+# three end more local than the rule's optimum.**
 #
 # Chapter 1's MLP has four times the parameters of its UNet. Here is one cut to their size. The
 # three differ by less than a fifth in parameters and see the same tuples. They still differ in
@@ -479,13 +506,15 @@ plt.show()
 tables.along_training(same_size, parameters=True)
 
 # %% [markdown]
-# They start in three different places, and part of that is the reading:
-# $J_{x_0} = \sqrt{\bar\alpha}\,I - \sqrt{1-\bar\alpha}\,J_v$ brings an identity of its own, which
-# an untrained network read as $x_0$ has not. At the level of the table all three end more local
-# than the rule's optimum. To compare ratios between networks, compare each with its own untrained
-# value first.
+# They start in three different places, and part of that is the reading: $J_{x_0} =
+# \sqrt{\bar\alpha}\,I - \sqrt{1-\bar\alpha}\,J_v$ brings an identity of its own, which an untrained
+# network read as $x_0$ has not. To compare ratios between networks, compare each with its own
+# untrained value first.
 #
 # ## Do hallucinating samples look around less?
+#
+# **Hardly: in the networks on images a hallucination is generated as locally as a valid sample, but
+# for one row; on scalars, where memory has set in, a little more locally.**
 #
 # The paper compares checkpoints, not samples. Here the ratio of each generated sample is taken on
 # the network's own way to it, at the visited step nearest to two levels in the band or at its edge,
@@ -524,6 +553,8 @@ tables.differences(
 #
 # ## Which symbol listens to which?
 #
+# **The choice of the region matters little: where regions seem to differ, so do the seeds.**
+#
 # The paper takes one region: the top-left digit (§4.3), the second parenthesis (Figures 15 and 16),
 # the first two letters (Figure 21). Nothing forbids the others:
 # with all regions as rows *and* columns one gets a matrix, and the ratio of each region (of means,
@@ -558,11 +589,13 @@ tables.regions(
 )
 
 # %% [markdown]
-# **Does the choice of region matter?** The table says how much: the rows with a narrow span could
-# have used any region. Where the span is wide, so is the range over the seeds, which share the
-# regions and not the signals: what looks like a difference between regions is then mostly chance.
+# Does the choice of region matter? The rows with a narrow span could have used any region. Where
+# the span is wide, so is the range over the seeds, which share the regions and not the signals:
+# what looks like a difference between regions is then mostly chance.
 #
 # ## Heat
+#
+# **Where the exact rule listens to the other digits, the UNet listens to the digit's own place.**
 #
 # A Jacobian can be looked at, too. The squared norm of each input pixel's column of $J_R$ is a heat
 # map (Figures 1, 15 and 19 of the paper), and the share of the heat that lies in the region is the
@@ -627,6 +660,9 @@ figures.slider(
 # %% [markdown]
 # ## What the paper leaves unsaid, and what we depart from
 #
+# **The reading of the output, the schedule, the batch, the sampler and the number of exemplars move
+# the outcome, a clamp and averaging hardly; and nothing turns memory into rule.**
+#
 # **Unsaid** are the noise schedule and its length, a clamp of $\hat{x}_0$, averaging of the
 # weights, how many exemplars a digit has, and the seeds. **Stated, and departed from** in most of
 # our runs, are that the output is read as noise (Eq. 8), that samples are drawn by ancestral
@@ -664,9 +700,9 @@ tables.above_chance([*bases.values(), *changed])
 # the digits because the learning rate ends at zero. With ten *exemplars* a digit the MLP makes next
 # to nothing readable in these steps.
 #
-# Nothing in either table turns memory into rule: no choice lifts the valid strings that were never
-# seen above chance. And the ratio moves with how far the training has come, or with a network that
-# has learned no symbols at all, more than with any of these choices by itself.
+# No choice lifts the valid strings that were never seen above chance. And the ratio moves with how
+# far the training has come, or with a network that has learned no symbols at all, more than with
+# any of these choices by itself.
 #
 # ## The paper says, we find
 

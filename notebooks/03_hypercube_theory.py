@@ -79,9 +79,16 @@ figures.use_style()
 # %% [markdown]
 # ## What can be learned
 #
+# **A loss can come to rest on three levels, of the best linear function, the best that looks at one
+# coordinate alone, and the optimum; and what the rule adds is one bit in all, however long the
+# string.**
+#
+# ```{margin}
+# $d$ counts signs here, as in §5. In chapter 2 it counted the numbers of a signal.
+# ```
+#
 # A string $x_0 \in \{\pm 1\}^d$ is drawn from the law $p_0$, uniform over the strings whose signs
-# multiply to $+1$. (So $d$ counts signs here, as in §5; in chapter 2 it counted the numbers of a
-# signal.) The network sees
+# multiply to $+1$. The network sees
 #
 # $$x_t = \sqrt{\bar\alpha}\,x_0 + \sqrt{1-\bar\alpha}\,\varepsilon$$
 #
@@ -148,11 +155,17 @@ assert all(abs(area - np.log(2)) <= error + 1e-12 for area, error in areas.value
 # %% [markdown]
 # ## What a small neuron grows towards
 #
-# The network is $s(x) = \sum_j a_j \max(w_j \cdot x + b_j, 0)$, trained on
-# $\mathbb{E}(s(x_t) - \varepsilon^{(1)})^2$ by gradient flow, which is gradient descent with tiny
-# steps. (In $da/ds$ below, $s$ is the flow's time.) Training starts from small weights. As long as
-# the network's output is small beside the noise that it is to predict, the neurons do not feel each
-# other, and each follows
+# **Small neurons grow exponentially, fastest on their own coordinate; but at little noise there are
+# other maxima, and most neurons go there.**
+#
+# ```{margin}
+# In $da/ds$ the letter $s$ is the flow's time.
+# ```
+#
+# The network is $s(x) = \sum_j a_j \max(w_j \cdot x + b_j, 0)$, trained on $\mathbb{E}(s(x_t) -
+# \varepsilon^{(1)})^2$ by gradient flow, which is gradient descent with tiny steps. Training starts
+# from small weights. As long as the network's output is small beside the noise that it is to
+# predict, the neurons do not feel each other, and each follows
 #
 # $$\frac{da}{ds} = 2K(w,b),\qquad \frac{d(w,b)}{ds} = 2a\,\nabla K(w,b),\qquad
 # K(w,b) = \mathbb{E}\bigl[\varepsilon^{(i)} \max(w\cdot x_t + b, 0)\bigr].$$ (eq-growth)
@@ -222,7 +235,9 @@ assert all(abs(area - np.log(2)) <= error + 1e-12 for area, error in areas.value
 # and the probability is above 0 and below 1 wherever $w \neq 0$.
 # :::
 #
-# (A.4.1 writes the same with error functions, and $B$ for $\sqrt{1-\bar\alpha}\,w^{(i)}$.)
+# ```{margin}
+# A.4.1 writes the same with error functions, and $B$ for $\sqrt{1-\bar\alpha}\,w^{(i)}$.
+# ```
 #
 # Two wishes pull at a neuron of given length: to have all its weight on its own coordinate, and to
 # be open as often as possible. A bias serves the second by lifting all strings alike. When little
@@ -230,6 +245,9 @@ assert all(abs(area - np.log(2)) <= error + 1e-12 for area, error in areas.value
 # strings over the threshold. Which of the two wins is the question of bullet 2.
 #
 # ### The landscape
+#
+# **At much noise the growth rate has one summit, on the axis; as the noise goes others rise beside
+# it, off the axis.**
 #
 # The directions $(w, b)$ form a sphere of $d$ dimensions. By symmetry some of its two-dimensional
 # slices are never left by the flow, and these can be drawn as globes. A slice is the directions
@@ -307,6 +325,9 @@ tables.maxima_with_one_other(longer)
 #
 # ### Where neurons go
 #
+# **Neurons turn towards their own coordinate where a sample is still undecided; near the data most
+# of them lean on others from the start.**
+#
 # So let neurons start in random directions on the *whole* sphere. Their paths are drawn as if one
 # looked along all the other axes at once: on the rim of the disc a neuron sees $x^{(1)}$ alone, in
 # the middle hardly at all.
@@ -353,18 +374,20 @@ tables.off_axis(noise_levels, ends)
 
 # %% [markdown]
 # That is the practical limit of the theorem {verdict}`axis-only`. "Small neurons turn towards their
-# own coordinate" is right at the noise levels where a sample is still undecided, and the better the
-# longer the string. Near the data, where nearly every sign can be read from its own coordinate
-# anyway, most neurons lean on others from the start. A theorem about the maximum of $K$ cannot see
-# this. And the gap in size to those on the axis, of which §5.4 speaks, opens slowly: the rate of
-# the best of them, which the badge's numbers give, is nearly the axis's.
+# own coordinate" is the more right the longer the string. Near the data nearly every sign can be
+# read from its own coordinate anyway. A theorem about the maximum of $K$ cannot see this. And the
+# gap in size to those on the axis, of which §5.4 speaks, opens slowly: the rate of the best of
+# them, which the badge's numbers give, is nearly the axis's.
 #
 # ### The best bias
 #
+# **The paper's condition for the best bias is right, but at little noise three biases satisfy it,
+# and the first is the wrong one.**
+#
 # On the axis $K$ is a function of one number, $D = b/w^{(1)}$. With $P(D) = \mathbb{P}(x_t^{(i)} +
 # D > 0)$ its maximum solves $(1 + D^2)\,P'(D) = D\,P(D)$, which A.4.1 writes out
-# {verdict}`best-bias`. That is right; at little noise it has three roots. The first
-# of them is the wrong one, a lower maximum near $D = 0$; the second is a minimum.
+# {verdict}`best-bias`. At little noise it has three roots. The first of them is a lower maximum
+# near $D = 0$; the second is a minimum.
 
 # %% tags=["hide-input"]
 #| label: best-bias
@@ -392,6 +415,9 @@ assert (biases.best > 0).all() and (biases.best == np.nanmax(biases.roots, axis=
 
 # %% [markdown]
 # ### Where bullet 2 fails
+#
+# **As printed bullet 2 is false, by an amount without any practical weight and for a law that
+# nobody would train on; for parities a search found no exception.**
 #
 # The first half of bullet 2 held in every parity that we searched, and under the random laws of a
 # few signs that we drew, which keep Assumption 5.1. Its printed proof (A.4.1) has a hole all the
@@ -426,11 +452,14 @@ limits = {level: counterexample.limit(level) for level in (0.99972, 0.99973)}
 tables.counterexamples(excesses, limits)
 
 # %% [markdown]
-# As printed, then, bullet 2 is false, by an amount without any practical weight and for a law that
-# nobody would train on. What it needs is a further condition that covers the paper's data. We know
-# of no proof for parity either; what stands behind its badge is a search.
+# What bullet 2 needs is a further condition that covers the paper's data. We know of no proof for
+# parity either; what stands behind its badge is a search.
 #
 # ## What keeps neurons on the axis
+#
+# **On the axis a rule about three or more signs gives the gradient no signal at all, and so neurons
+# stay there, as Theorem 5.2 says once neurons with $a = 0$ are left out; a correlated pair gives
+# one.**
 #
 # Growth explains the beginning. When the network is no longer small its neurons feel each other
 # through the error, and one must ask again whether they stay on the axis. Theorem 5.2 says that
@@ -455,8 +484,11 @@ print(f"a = 0, w = {w}, b = {b}, parity of 3 signs, ᾱ = 0.6: in M, and yet da/
 
 # %% [markdown]
 # The repair costs nothing, because the start of §5.4 excludes such neurons, and Lemma A.3, by which
-# A.3 treats them, keeps it so: only the theorem's statement leaves the balance out. (The start that
-# A.8 prints, $a = \lVert w\rVert^2$ and $b = 0$, is not balanced.)
+# A.3 treats them, keeps it so: only the theorem's statement leaves the balance out.
+#
+# ```{margin}
+# The start that A.8 prints, $a = \lVert w\rVert^2$ and $b = 0$, is not balanced.
+# ```
 #
 # :::{prf:theorem} (the invariant set, corrected)
 # :label: invariant-set-corrected
@@ -529,12 +561,15 @@ for force in forces.values():
 assert np.abs(forces["three at once, E x⁽¹⁾x⁽²⁾x⁽³⁾"]).max() < 1e-15
 
 # %% [markdown]
-# This is the heart of the explanation. On the axis a parity is not a weak signal to the gradient,
-# it is *no* signal: whatever the rule about three or more symbols, the gradient there is that of
-# independent symbols. Real text is not like that. Where pairs of symbols are correlated, as in Dyck
-# words and a little even in Quarter-MNIST, there is, in this theory, a force from the beginning.
+# This is the heart of the explanation: whatever the rule about three or more symbols, the gradient
+# there is that of independent symbols. Real text is not like that. Where pairs of symbols are
+# correlated, as in Dyck words and a little even in Quarter-MNIST, there is, in this theory, a force
+# from the beginning.
 #
 # ## Training, live
+#
+# **The loss goes down by stairs: to the best linear function, to the best univariate one, where it
+# lies still at a saddle, and from there, late, towards the rule.**
 #
 # Now the whole flow, from small weights to wherever it gets. The network has 128 neurons (A.8:
 # 2,000, which follow further down), balanced at the start, with weights of standard deviation σ =
@@ -588,8 +623,8 @@ if tier != "smoke" and (alpha_bar, scale, seed) == (0.7, 1e-3, 0):
         assert abs(brought[d].loss[-1] - run.levels.univariate) < 0.01
 
 # %% [markdown]
-# The loss goes down by stairs, the paper's observation (Figure 22a, with the norms of Figures 6 and
-# 22b) {verdict}`stairs`, and the exact levels say which. At first only the size of the weights
+# The stairs are the paper's observation (Figure 22a, with the norms of Figures 6 and 22b)
+# {verdict}`stairs`, and the exact levels say which they are. At first only the size of the weights
 # changes, exponentially, and the weight on the own coordinate overtakes the rest though it is but
 # one of $d$. The network then is the best *linear* function. Later it bends, and is the best
 # *univariate* one: as a denoiser it now makes its symbol sharp, and pays no attention to any other.
@@ -603,8 +638,8 @@ if tier != "smoke" and (alpha_bar, scale, seed) == (0.7, 1e-3, 0):
 # but each keeps some of what it was born with. And with $d = 3$ the theorem's story is not what
 # happens: the weights off the axis keep up with those on it, the loss only passes through the
 # univariate level, and the network that is brought onto $M$ there falls back to a worse loss first.
-# At this noise level $d = 3$ is near the one at which neurons stop going to the axis (the table
-# above). Longer strings are the cleaner case.
+# At this noise level $d = 3$ is near the one at which neurons stop going to the axis
+# ({numref}`fig-where-neurons-end`). Longer strings are the cleaner case.
 #
 # In pictures, the network for $d = 6$ at three moments, over the one coordinate that it may look
 # at. Where the dark points form a line, the network is univariate: the paper's Figures 22c to
@@ -636,6 +671,9 @@ plt.show()
 # %% [markdown]
 # ### How small is small?
 #
+# **The smaller the initial weights, the later the second stair: too few neurons are left that could
+# bend the line.**
+#
 # The theory is one of small initial weights, so the smaller the better, one would think. Not so:
 # the smaller the scale, the more completely the neurons have aligned by the time the first stair is
 # reached. Few are then left that could bend the line, and the second stair comes late, after rests
@@ -666,6 +704,9 @@ tables.stair_times(by_scale)
 # %% [markdown]
 # ### As printed, and to the end
 #
+# **The start that A.8 prints makes no difference in kind; and for the shortest string the third
+# stair is none, but a slide.**
+#
 # A.8 prints another network and another start: 2,000 neurons, $a = \lVert w\rVert^2$, $b = 0$. Here
 # it is at $d = 8$, as far as a few minutes carry. And the shortest string is short enough to be
 # followed down the whole third stair.
@@ -690,11 +731,14 @@ if not quick:
 tables.to_the_end(to_the_end)
 
 # %% [markdown]
-# The printed start makes no difference in kind: it too comes down to the linear level, rests, and
-# goes on to the univariate one. At $d = 3$ the third stair is no stair. The loss slides, ever more
-# slowly, and it has done nine tenths of the way when we stop.
+# The flow from the printed start, too, comes down to the linear level, rests, and goes on to the
+# univariate one. At $d = 3$ the loss slides, ever more slowly, and it has done nine tenths of the
+# way when we stop.
 #
 # ### How long until the rule?
+#
+# **The flow leaves the saddle for the rule wherever we could wait for it, and each further sign
+# asks for several times the patience.**
 #
 # The stored flows went on until they left $M$: until a tenth of the way from the univariate level
 # to the optimum was done.
@@ -722,13 +766,21 @@ plt.show()
 tables.escape_times(times, runs[8])
 
 # %% [markdown]
-# So the network is not stuck: the univariate solution is a saddle, and the flow leaves it for the
-# rule at every length where we could wait for it. But each further sign asks for several times the
-# patience, and the reward shrinks meanwhile, as the table of levels shows. A.8 sets $d = 8$ and 16;
-# Figure 22, which draws three stairs, names no $d$. Neither the number of steps nor the noise level
-# is given, so how the third was reached is open.
+# So the network is not stuck. But the reward shrinks as the wait grows, as the table of levels
+# under *What can be learned* shows. A.8 sets $d = 8$ and 16; Figure 22, which draws three stairs,
+# names no $d$. Neither the number of steps nor the noise level is given, so how the third was
+# reached is open.
 #
 # ## Back to the local dependency ratio
+#
+# **The more symbols a rule ties together, the less noise there must be before even the optimum
+# looks around.**
+#
+# ```{margin}
+# The kink of the noise's ratio at $\sqrt{\bar\alpha} = 1/\sqrt2$ is where $\gamma = 1$: from there
+# on the slope of the optimum's own coordinate, $(1 - \gamma(1 - m^2))/\sqrt{1-\bar\alpha}$, can be
+# zero.
+# ```
 #
 # The best univariate function looks at one coordinate: its {term}`local dependency ratio` ([chapter
 # 2](02_local_dependency_ratio.ipynb)) is 1, for $\hat{x}_0$ and for the noise. What would the ratio
@@ -762,14 +814,11 @@ optima = {
 tables.levels_below(optima, PAPER_LEVELS, 0.95)
 
 # %% [markdown]
-# The more symbols a rule ties together, the less noise there must be before even the optimum looks
-# around. To the left of that a network on the second stair and a perfect one cannot be told apart
-# by the ratio of $\hat{x}_0$. By that of the noise they can in a window only. (The kink at
-# $\sqrt{\bar\alpha} = 1/\sqrt2$ is where $\gamma = 1$: from there on the slope of the optimum's own
-# coordinate, $(1 - \gamma(1 - m^2))/\sqrt{1-\bar\alpha}$, can be 0.) Chapter 2 measured the same
-# for $L = 8$. And the networks of that chapter that hallucinated, nearest to the *marginals*
-# denoiser, stood on this chapter's second stair: marginals and best univariate are two names for
-# one function.
+# To the left of where the curves of the optimum fall a network on the second stair and a perfect
+# one cannot be told apart by the ratio of $\hat{x}_0$. By that of the noise they can in a window
+# only. {numref}`fig-ldr-exact-denoisers` has the same for $L = 8$. And the networks of that chapter
+# that hallucinated, nearest to the *marginals* denoiser, stood on this chapter's second stair:
+# marginals and best univariate are two names for one function.
 #
 # What the theory does not have: images, many noise levels, a finite training set. It explains why
 # the second stair comes before the rule, and why it lasts. That networks leave it by *memorising*,

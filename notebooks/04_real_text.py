@@ -67,8 +67,8 @@ setup = partial(catalogue.setup, tier=tier, seed=seed)
 # %% [markdown]
 # ## Words, characters, Dyck words
 #
-# So that every measurement of the last chapters applies, a text is again a string of symbols in
-# cells.
+# **A text is again a string of symbols in cells, so that every measurement of the last chapters
+# applies.**
 #
 # - **Words** of the paper's list, in a fixed-pitch font: a word is a string of letters, and of
 #   blanks after its end, one cell a letter.
@@ -109,10 +109,12 @@ plt.show()
 # %% [markdown]
 # ## Where the rule matters
 #
-# As in chapter 2, first the {term}`exact denoisers <exact denoiser>`: at which noise levels does it
-# pay to know the words, and how locally would a perfect model then work? For words the {term}`band`
-# is wide, for characters it lies deep in the noise: pairs of letters are correlated, and so are
-# parts of a character, and correlated pairs can be seen through more noise than a parity of eight.
+# **For words the band is wide, for characters it lies deep in the noise: correlated pairs can be
+# seen through more noise than a parity of eight.**
+#
+# As in chapter 2, first the {term}`exact denoisers <exact denoiser>`: at which noise levels, in
+# which {term}`band`, does it pay to know the words, and how locally would a perfect model then
+# work? Pairs of letters are correlated, and so are parts of a character.
 
 # %% tags=["hide-input"]
 #| label: text-exact-levels
@@ -150,11 +152,13 @@ tables.rule_bands(
 # %% [markdown]
 # ## Reading what came out
 #
-# A count of misspelt words is worth as much as the reader behind it. Fixed-pitch letters and
-# quarters of characters are read by their distance to the templates, and refused if they are not
-# clearly one of them. Proportional words are read by Tesseract, a text recogniser. It comes with
-# lists of English words by which it corrects what it sees, and such a reader would repair the very
-# mistakes that are to be counted; so the lists are cut out of its model.
+# **A count of misspelt words is worth as much as the reader behind it, and a reader that corrects
+# what it sees would repair the very mistakes that are to be counted.**
+#
+# Fixed-pitch letters and quarters of characters are read by their distance to the templates, and
+# refused if they are not clearly one of them. Proportional words are read by Tesseract, a text
+# recogniser. It comes with lists of English words by which it corrects what it sees; these are cut
+# out of its model.
 
 # %% tags=["hide-input"]
 entries = grammar.Lexicon(whole=True).alphabet
@@ -196,6 +200,13 @@ plt.show()
 # %% [markdown]
 # ## Dyck words
 #
+# **The hallucination phase is there, but it is brief, and for the longer words it ends in the rule:
+# the network comes to draw words that it has never seen.**
+#
+# ```{margin}
+# For L = 8 the rule and the training set are the same.
+# ```
+#
 # A Dyck word is balanced: read from the left, there are never more ")" than "(", and in the end as
 # many. A network is trained on half of the 132 words of length 12, and of the 1,430 of length 16;
 # of the 14 of length 8 on all, so that there is nothing left to extrapolate to. The paper probes
@@ -224,13 +235,12 @@ plt.show()
 tables.ends(dyck, dyck_level)
 
 # %% [markdown]
-# The hallucination phase is there: sharp parentheses, and for the longer words few more valid ones
-# than chance would give. But it is brief, and for them it ends in the *rule*: the network comes to
-# draw words that it has never seen, two in five of its samples, and its prediction is nearer to the
-# rule's than to the training set's. In all of chapter 1 nothing did that. (For L = 8 the rule and
-# the training set are the same.) How local each parenthesis is along the way is the paper's
-# observation too (Figures 16 and 17). Here the ratio falls as the accuracy rises, to below the
-# rule's own, and for L = 8 and 12 it rises again a little while the last mistakes go.
+# At first there are sharp parentheses, and for the longer words few more valid ones than chance
+# would give. In the end two in five of their samples are valid and were never seen, and the
+# network's prediction is nearer to the rule's than to the training set's. In all of chapter 1
+# nothing did that. How local each parenthesis is along the way is the paper's observation too
+# (Figures 16 and 17). Here the ratio falls as the accuracy rises, to below the rule's own, and for
+# L = 8 and 12 it rises again a little while the last mistakes go.
 
 # %% tags=["hide-input"]
 #| label: dyck-matrices
@@ -244,8 +254,13 @@ figures.matrices({"the network": matrices.pop("network"), **matrices})
 plt.show()
 
 # %% [markdown]
-# **By the paper's network.** A UNet on the words of length 8 and 12, in one row of small
-# parentheses, probed at the second parenthesis as in the paper's Figure 16. One seed each.
+# ### Dyck words by the paper's network
+#
+# **The UNet goes through the same phases, sooner, and its ratio falls from its highest value while
+# the mistakes become fewer.**
+#
+# A UNet on the words of length 8 and 12, in one row of small parentheses, probed at the second
+# parenthesis as in the paper's Figure 16. One seed each.
 
 # %% tags=["hide-input"]
 #| label: dyck-unet-along-training
@@ -263,11 +278,14 @@ plt.show()
 endings(unet_dyck.values())
 
 # %% [markdown]
-# The same phases, sooner: sharp after a hundred steps and wrong in more than half of the samples,
-# then ever fewer mistakes while the ratio falls from its highest value. Of length 12 the network
-# comes to draw words that it never saw, as the DiT does, and the training words more often.
+# It is sharp after a hundred steps and wrong in more than half of the samples, and then makes ever
+# fewer mistakes. Of length 12 the network comes to draw words that it never saw, as the DiT does,
+# and the training words more often.
 #
-# ### Where does it look?
+# ### Where does the UNet look?
+#
+# **As the paper's: at the parenthesis itself while most words are wrong, and in the end at the
+# other parentheses as well.**
 #
 # The paper shows the heat of the second parenthesis twice (Figure 17): in the hallucination phase
 # it stays at home, later it covers the word. Ours, at an early and at the last step:
@@ -297,16 +315,16 @@ beside_paper(
 )
 
 # %% [markdown]
-# The heat does what the paper's does: a spot on the parenthesis itself, while most words are wrong,
-# and at the end the other parentheses as well. How samples are drawn, by DDIM or as the paper does,
-# changes next to nothing.
+# How samples are drawn, by DDIM or as the paper does, changes next to nothing.
 #
 # ### Why is it easier?
 #
-# Because one need not look at everything at once. {numref}`fig-bits-by-number` asks of each rule:
-# if I know some of the other symbols, how many bits does that tell me about this one? For parity
-# the answer is *nothing*, until the last of them is known. Each parenthesis that is seen of a Dyck
-# word tells a little.
+# **Because one need not look at everything at once: each parenthesis of a Dyck word that is seen
+# tells a little about the others.**
+#
+# {numref}`fig-bits-by-number` asks of each rule: if I know some of the other symbols, how many bits
+# does that tell me about this one? For parity the answer is *nothing*, until the last of them is
+# known.
 
 # %% tags=["hide-input"]
 #| label: bits-by-number
@@ -333,14 +351,21 @@ tables.information(bits)
 # %% [markdown]
 # ## The stress test
 #
+# **For the DiT a pair is one thing and three symbols are another: with a check of two it learns the
+# rule, with one of three it stays at chance several times as long, with one of four to the end; for
+# the MLP the phase grows with the order.**
+#
 # Between a rule of pairs and a parity of eight there is a dial, and the paper leaves it untouched.
 # Take strings of eight symbols with *one check*: the signs of the first $|I|$ of them multiply to
 # $+1$, the others are free. Whatever $|I|$, there are 128 valid strings; the rule is worth one bit;
 # chance is one half; half of the strings are trained on. Only the order of the dependency changes.
 #
-# A second dial leaves the order at eight and correlates one pair:
-# $\mathbb{E}\,x^{(1)} x^{(2)} = \rho$ (by the check, the product of the other six then has that
-# mean, too). It does not make the rule easier to state. But the theory of [chapter
+# ```{margin}
+# By the check, the product of the other six then has the mean ρ, too.
+# ```
+#
+# A second dial leaves the order at eight and correlates one pair: $\mathbb{E}\,x^{(1)} x^{(2)} =
+# \rho$. It does not make the rule easier to state. But the theory of [chapter
 # 3](03_hypercube_theory.ipynb) says that pairs give a force from the first step.
 #
 # A training has **escaped** at the measured step from which on, to the end, most of its samples are
@@ -507,11 +532,12 @@ if tier != "smoke" and seed == 0:
 #
 # ## Words
 #
+# **On 30 words all of the paper's phases come, fuzzy, misspelt, overfitting; on the whole list the
+# training ends in the second.**
+#
 # Now English. The DiT draws letters, one token each, and is trained on 30 words, and on all of the
-# list. All three of the paper's phases stand in the first column: fuzzy, then misspelt, then more
-# and more words of the training set. The ratio is at 1 when the first misspelt words come and falls
-# while there are most of them, before the training set comes through. On the whole list the
-# training ends in the second phase.
+# list. In the first column the ratio is at 1 when the first misspelt words come and falls while
+# there are most of them, before the training set comes through.
 
 # %% tags=["hide-input"]
 #| label: words-along-training
@@ -542,10 +568,12 @@ plt.show()
 # %% [markdown]
 # ### Misspelt, or a word after all?
 #
+# **Misspelt, nearly always: few of the strings that are not on the list are other English words.**
+#
 # "Hallucination" counts every readable string that is not on the list. Some of these are English
 # words that the list happens not to have. A larger list of 160,000 words tells them apart. How many
-# such words chance makes, letters drawn at random as they stand in each place, is in the table
-# further below.
+# such words chance makes, letters drawn at random as they stand in each place, is in the table of
+# the next section.
 
 # %% tags=["hide-input"]
 #| label: words-kinds
@@ -574,6 +602,9 @@ plt.show()
 
 # %% [markdown]
 # ### Which model of letters does the network look like?
+#
+# **It lies between letters that ignore each other and letters that know the one before: neighbours
+# count in much noise, and not yet in less.**
 #
 # Between *every letter for itself* and *the list by heart* stand the models in which a letter knows
 # the one before it, or the two before it. They have exact denoisers as well, so they can be asked
@@ -619,12 +650,15 @@ tables.distances(texts.distances(whole_list, denoisers | {"the list": of.referen
 
 # %% [markdown]
 # In much noise the network on the whole list has begun to use a letter's neighbour; in less noise
-# its prediction is still nearest to the marginals', and its ratio is near 1. What it draws lies
-# between the two: it knows more pairs and triples of letters than the marginals do, and fewer than
-# a model that looks at one letter before. It may be enough for that to look at a neighbour in the
-# noisy steps, where letters are chosen.
+# its prediction is still nearest to the marginals', and its ratio is near 1. What it draws knows
+# more pairs and triples of letters than the marginals do, and fewer than a model that looks at one
+# letter before. It may be enough for that to look at a neighbour in the noisy steps, where letters
+# are chosen.
 #
-# ### By the paper's network
+# ### Words and characters by the paper's network
+#
+# **On short words all of the paper's figure is there, by its own kind of network and at its own
+# noise level; on characters the ratio falls, and next to no hallucination is counted on the way.**
 #
 # A UNet on 30 words of up to five letters, in cells of 12 × 8 pixels: small enough to be followed
 # to the end.
@@ -682,15 +716,22 @@ beside_paper(
 )
 
 # %% [markdown]
-# On the short words all of the paper's figure is there, by its own kind of network and at its own
-# noise level: fuzzy for the first part, misspelt for the next, the training set at the end, and the
-# ratio falls from its highest value as the training words come. Words of the list that were not
-# shown are a few in a hundred at most. The heat grows from the letter's own cell over the whole
-# word. On characters the ratio falls likewise, but next to no hallucination is counted on the way:
-# what stands there before the characters are right is not put together from whole quarters. The DiT
-# further below shows of what.
+# On the short words samples are fuzzy for the first part, misspelt for the next, the training set
+# at the end, and the ratio falls from its highest value as the training words come. Words of the
+# list that were not shown are a few in a hundred at most. The heat grows from the letter's own cell
+# over the whole word. On characters the ratio falls likewise, but next to no hallucination is
+# counted on the way: what stands there before the characters are right is not put together from
+# whole quarters. {numref}`fig-characters-pieces` shows of what the DiT puts it together.
 #
 # ### In a proportional font
+#
+# **Without places for the letters it is much the same story: blurs, misspelt words, the training
+# set; and on the whole list most images cannot be read.**
+#
+# ```{margin}
+# That a few samples of the first steps count as English is the reader's doing, which finds an "a"
+# or an "o" in a blur.
+# ```
 #
 # In an ordinary font no letter has a place of its own: where a letter stands depends on all that
 # come before it. The DiT, with tokens about as wide as a letter and half as high, is trained on the
@@ -728,14 +769,15 @@ if samples:
 plt.show()
 
 # %% [markdown]
-# Without places for the letters it is much the same story: 30 words go from blurs through misspelt
-# words to the training set. On the whole list three in four images are still unreadable at the end,
-# and most of the others are misspelt. The pictures show how: parts of several words of about the
-# same length, joined where they happen to stand. (That a few samples of the first steps count as
-# English is the reader's doing, who finds an "a" or an "o" in a blur. And as it misreads some clean
-# words, too, some of the misspelt ones at the end may be its own.)
+# On the whole list three in four images are still unreadable at the end, and most of the others are
+# misspelt. The pictures show how: parts of several words of about the same length, joined where
+# they happen to stand. As Tesseract misreads some clean words, too, some of the misspelt ones may
+# be its own.
 #
 # ## Characters
+#
+# **The DiT's hallucination has the size of its tokens, which become known while few quarters are
+# right; the MLP has no such phase.**
 #
 # The 50 most frequent characters, and the 300 most frequent, with a DiT of which four tokens make a
 # quarter; and a dense MLP on the 50.
@@ -800,14 +842,16 @@ figures.likeness(pieces, "share of inked pieces known")
 plt.show()
 
 # %% [markdown]
-# Token by token the DiT comes to draw what it was shown while few of its quarters are right: on 50
-# characters, in the middle of the training, clearly more of its tokens are known than of real
-# characters that it never saw. On 300 characters it has not come so far when the training ends: its
-# tokens are as familiar as those of real characters, its quarters less so. This is the paper's
-# hallucination, at the size of what the network takes in at once. The MLP has no such phase. After
-# its first blurs its pieces become known when its characters do.
+# On 50 characters, in the middle of the training, clearly more of the DiT's tokens are known than
+# of real characters that it never saw, while few of its quarters are right. On 300 characters it
+# has not come so far when the training ends: its tokens are as familiar as those of real
+# characters, its quarters less so. This is the paper's hallucination, at the size of what the
+# network takes in at once. After the MLP's first blurs its pieces become known when its characters
+# do.
 #
 # ### Where does it look?
+#
+# **First at the region itself, later at other parts of the character or the word as well.**
 #
 # The paper shows heat maps of words (Figure 21), none of characters: to which pixels does the
 # output in one region listen? Move the slider from early to late.

@@ -64,18 +64,28 @@ recorded = Recorded(5, tier, seed, device)
 # %% [markdown]
 # ## A mode is a string
 #
+# **On a grid a mode is a string, and a sample can be wrong in two ways: it lies in no mode, or in a
+# mode that the data lack.**
+#
+# ```{margin}
+# A cut at three standard deviations would call one in two hundred points of the data bad.
+# ```
+#
 # The papers meet once one writes a mixture as text. In one dimension, a mode is a letter. A grid of
 # 5 × 5 modes in the plane is the 25 strings of two symbols out of five letters: the first says how
 # far to the right, the second how far up. A point is *read* by the nearest position along each
 # coordinate; where none is within five standard deviations the symbol is unreadable, and the sample
-# lies **in no mode**. (A cut at three would call one in two hundred points of the data bad.) The
-# other mistake, a mode that the data lack, needs a grid with holes; it comes further below.
+# lies **in no mode**. The other mistake, a mode that the data lack, needs a grid with holes; it
+# comes further below.
 
 # %% tags=["hide-input"]
 rules([grammar.Modes(3), grammar.Modes(5, 2), grammar.Modes(5, 2, checkerboard=True)])
 
 # %% [markdown]
 # ## The jump, and what a network makes of it
+#
+# **The exact prediction jumps half way between two modes; a network's goes over in a slope, which
+# becomes steeper with training.**
 #
 # The exact $\hat{x}_0 = \mathbb{E}[x_0 \mid x_t]$ of a mixture is known in closed form. In much
 # noise it is a gentle slope, in little noise a staircase, which jumps half way between two modes.
@@ -118,7 +128,8 @@ figures.slider(
 # %% [markdown]
 # ## How many samples lie in no mode?
 #
-# It depends on how long one trains, and on everything else.
+# **Ever fewer as training goes on, and more of them with narrow networks, with a fourth mode and
+# with larger gaps; the number of training points does nothing.**
 
 # %% tags=["hide-input"]
 #| label: modes-shares
@@ -137,10 +148,10 @@ figures.shares_along(panels)
 plt.show()
 
 # %% [markdown]
-# The number of training points does nothing at the same number of steps: ten of each mode serve as
-# well as endlessly many. The paper finds fewer mistakes with more data; its code fixes the epochs,
-# so that more data are more steps. A fourth mode, and a gap of twice the distance, make it harder,
-# not easier, and so do too few units.
+# At the same number of steps ten points of each mode serve as well as endlessly many. The paper
+# finds fewer mistakes with more data; its code fixes the epochs, so that more data are more steps.
+# A fourth mode, and a gap of twice the distance, make it harder, not easier, and so do too few
+# units.
 
 # %% tags=["hide-input"]
 #| label: grid-shares
@@ -176,6 +187,9 @@ plt.show()
 # %% [markdown]
 # ### The control: what the exact score does
 #
+# **By all steps the exact score leaves no sample in no mode, so that what lies there is the
+# network's doing; a coarse sampler without noise puts some there by itself.**
+#
 # A sampler makes mistakes of its own. The table draws with the same samplers from the network and
 # from the exact score, which has no smooth slope to slip on.
 
@@ -194,13 +208,11 @@ exactly = {
 tables.controls(controlled, exactly, ways)
 
 # %% [markdown]
-# By all steps, with fresh noise at each, the exact score leaves no sample in no mode: what lies
-# there is the network's doing, as the paper says. A coarse sampler without noise is another matter.
-# On the paper's schedule {term}`DDIM` in 50 steps puts several samples in a hundred there by the
-# exact score itself. And for the network the sampler decides as much as its training does: of the
-# same weights DDIM makes many times as many such samples as {term}`ancestral sampling`, whose noise
-# carries points off the slope. A share of interpolated samples says little without its sampler and
-# this control.
+# That it is the network's doing, the paper says too. But on the paper's schedule {term}`DDIM` in 50
+# steps puts several samples in a hundred there by the exact score itself. And for the network the
+# sampler decides as much as its training does: of the same weights DDIM makes many times as many
+# such samples as {term}`ancestral sampling`, whose noise carries points off the slope. A share of
+# interpolated samples says little without its sampler and this control.
 
 # %% tags=["hide-input"]
 tables.widths(controlled)
@@ -210,6 +222,9 @@ tables.widths(controlled)
 # around them.
 #
 # ### Which modes are mixed?
+#
+# **Those that are next to each other for the network: the nearest ones on straight grids, mostly
+# others on a turned one.**
 
 # %% tags=["hide-input"]
 compared = {name: label for by in modes.PLANE.values() for label, name in by.items()}
@@ -217,14 +232,19 @@ grids = {label: recorded(name) for name, label in compared.items()}
 tables.whereabouts({"3 modes": recorded("modes-3"), "4 modes": recorded("modes-4"), **grids})
 
 # %% [markdown]
+# ```{margin}
+# The released turned grid is also shrunk, which hides it.
+# ```
+#
 # The paper finds that only nearest modes are mixed. On straight grids that is so in about nine
 # cases out of ten. On the turned one it is not: with the same distances most samples in no mode lie
 # in the middle of four, where neither coordinate is a mode's, and there are many times as many of
-# them. The network's own coordinates (and its waves) lie along the diagonals there. So what is
-# mixed are modes next to each other *for the network*. (The released turned grid is also shrunk,
-# which hides it.)
+# them. The network's own coordinates (and its waves) lie along the diagonals there.
 #
 # ## A grid with holes: two ways to be wrong
+#
+# **Both mistakes are made, and in the other order than in text: missing modes are emptied first,
+# and the space between modes last.**
 #
 # Take the squares of one colour of the 5 × 5 board as modes, and leave out the others. Now a
 # network can be wrong as the one paper says, between modes, and as the other says: both symbols
@@ -262,13 +282,20 @@ axis.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Both mistakes are made, and they go in the other order than in text. At first more than a third of
-# the readable points stand in modes that the data lack. These are emptied within a thousand steps,
-# while several points in a hundred still lie between modes, and the last of those go many thousand
-# steps later. In the plane the network takes in both symbols at once, and the rule is one of pairs;
-# what is hard is to be sharp. In text symbols are sharp long before the rule of all of them is met.
+# At first more than a third of the readable points stand in modes that the data lack. These are
+# emptied within a thousand steps, while several points in a hundred still lie between modes, and
+# the last of those go many thousand steps later. In the plane the network takes in both symbols at
+# once, and the rule is one of pairs; what is hard is to be sharp. In text symbols are sharp long
+# before the rule of all of them is met.
 #
 # ## Their filter
+#
+# **The filter is real, and it is worth as much as the training was.**
+#
+# ```{margin}
+# The area under the **ROC curve** is the chance that of a bad and a good sample the bad one has the
+# larger variance.
+# ```
 #
 # The filter takes the variance of $\hat{x}_0$ over the last steps of sampling. Which steps are the
 # best ones? The windows below are given by noise level, so that schedules can be compared, and the
@@ -328,12 +355,14 @@ if panels:
 plt.show()
 
 # %% [markdown]
-# The filter is real, and it is worth as much as the training was. Where many samples lie in no
-# mode, it removes few more of them than of the others. Where hardly any are left it ranks nearly
-# all of them behind the rest, but at 96 % kept it still leaves some: the paper's 95 % removed lie
-# at the upper end of what is found here, or above it. And few are left then to judge it by.
+# Where many samples lie in no mode, it removes few more of them than of the others. Where hardly
+# any are left it ranks nearly all of them behind the rest, but at 96 % kept it still leaves some:
+# the paper's 95 % removed lie at the upper end of what is found here, or above it. And few are left
+# then to judge it by.
 #
 # ## Trained on one's own samples
+#
+# **Mistakes feed on themselves, and the filter slows them.**
 #
 # The paper's last question is what becomes of networks that are trained on the samples of networks.
 # Each generation here draws 10,000 points of the grid and the next one is trained on them, so
@@ -362,15 +391,18 @@ plt.show()
 tables.generations(generations)
 
 # %% [markdown]
-# Mistakes feed on themselves, and the filter slows them: with it fewer points lie in no mode after
-# three generations than with none, or with a random quota, which to a network is the same as none.
-# The control says what else goes on. Without any network, the sampler alone narrows the modes in
-# each generation, since its samples are posterior means; these briefly trained networks widen them
-# by more than that. What generations do to a mode is first of all the network's and the sampler's
-# doing. (In the released code the filtered samples stay in the order of their variance; here they
-# are shuffled. MNIST, the paper's other chain, is not run.)
+# With the filter fewer points lie in no mode after three generations than with none, or with a
+# random quota, which to a network is the same as none. The control says what else goes on. Without
+# any network, the sampler alone narrows the modes in each generation, since its samples are
+# posterior means; these briefly trained networks widen them by more than that. What generations do
+# to a mode is first of all the network's and the sampler's doing. (In the released code the
+# filtered samples stay in the order of their variance; here they are shuffled. MNIST, the paper's
+# other chain, is not run.)
 #
 # ## Both probes on both problems
+#
+# **The variance finds what lies between modes, and in the local phase of text no probe tells a
+# hallucinated string from a valid one.**
 #
 # Now the cross. Parity of eight on scalars, and Quarter-MNIST by a DiT with a token a digit, are
 # drawn again, and the way to each sample is watched: the variance of $\hat{x}_0$ in the last steps
@@ -418,6 +450,9 @@ tables.probes(questions)
 #
 # ## Which probe for which failure
 #
+# **Against what is unsharp take the variance of x̂0; against wrong strings of sure symbols no probe
+# of single samples helps.**
+#
 # A probe that is chosen on the samples that it is judged on flatters itself. Here every other
 # sample chooses: the probe, the side of it that points to the failure, and the weights of a
 # logistic regression on all of them. The other half says what they are worth.
@@ -426,11 +461,10 @@ tables.probes(questions)
 tables.advice(subjects)
 
 # %% [markdown]
-# The advice is short. **Against what is unsharp or between modes, take the variance of
-# $\hat{x}_0$**, in a window that some labelled samples choose; all probes together add little.
-# **Against wrong strings made of sure symbols, no probe of single samples helps** while the network
-# is in its local phase: read the strings, or train on. Once it has begun to remember, a probe finds
-# wrong strings, and valid new ones with them: whoever filters by it keeps the training set.
+# Some labelled samples choose the window of the variance; all probes together add little. While a
+# network is in its local phase, read the strings, or train on. Once it has begun to remember, a
+# probe finds wrong strings, and valid new ones with them: whoever filters by it keeps the training
+# set.
 #
 # ## The paper says, we find
 #

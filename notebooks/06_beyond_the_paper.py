@@ -75,19 +75,21 @@ recorded = Recorded(6, tier, seed, device)
 # %% [markdown]
 # ## Hallucination at chance is one coefficient that is zero
 #
+# **A network breaks the rule as often as by chance exactly if the rule's own Fourier coefficient is
+# zero, whatever it knows of the others.**
+#
 # Write a string of parentheses as signs $s_i = \pm 1$. Every law on such strings is given by its
 # **Fourier coefficients** $\mathbb{E} \prod_{i \in S} s_i$, one for each set $S$ of places. The
-# size of $S$ is the **order** (or degree): order 1 are the marginals, order 2 the pairs. Parity's
-# rule says that the product of all eight signs is $+1$: it is the one coefficient of order 8. So
+# size of $S$ is the **order**: order 1 are the marginals, order 2 the pairs. Parity's rule says
+# that the product of all eight signs is $+1$: it is the one coefficient of order 8. So
 #
 # $$\text{share that breaks the rule} = \tfrac{1}{2}
 # \Bigl(1 - \mathbb{E} \prod_{i=1}^{8} s_i\Bigr).$$
 #
-# A network hallucinates at chance exactly if this one coefficient is zero, **whatever it knows of
-# the others**. Two laws show it. The *truncated* law has the training set's coefficients up to some
-# order and none above. The *maximum-entropy* law has them too, and assumes nothing else; its higher
-# coefficients follow from the lower ones, and need not be zero. Order 1 is the paper's local
-# generation: independent symbols.
+# Two laws show that the others may be anything. The *truncated* law has the training set's
+# coefficients up to some order and none above. The *maximum-entropy* law has them too, and assumes
+# nothing else; its higher coefficients follow from the lower ones, and need not be zero. Order 1 is
+# the paper's local generation: independent symbols.
 
 # %%
 strings, _ = Parity(8).split(64, seed)
@@ -103,10 +105,12 @@ for order in (1, 2, 3):
 # %% [markdown]
 # ## Two networks that hallucinate at 50 %, and know different things
 #
+# **What tells them apart is where their valid samples lie: who knows symbols alone finds training
+# strings and new ones alike, who knows triples mostly training strings.**
+#
 # Here are networks in the middle of their hallucination, and below them what laws with exactly the
 # training set's statistics up to order 1, 2 and 3 would draw. The rate of hallucination is the same
-# for all. **What tells them apart is where the valid samples lie**: a law of independent symbols
-# finds training strings and new ones alike, one of triples finds mostly training strings.
+# for all.
 
 # %% tags=["hide-input"]
 middle = {
@@ -127,6 +131,8 @@ tables.ways(middle)
 # Chapters 1 and 2 call this phase local generation; on scalars that is half of the truth.
 #
 # ## The ladder
+#
+# **At a steady rate of hallucination a network learns its training set order by order.**
 #
 # Follow two networks from beginning to end. The upper panels cannot tell the orders apart, and the
 # lower ones can.
@@ -160,10 +166,13 @@ plt.show()
 # %% [markdown]
 # ## How many strings make a network hallucinate
 #
-# The ladder makes a prediction. If a network on its plateau draws from the law of order 3, then
-# it hallucinates only where that law does. With few training strings, their pairs and triples
-# leave no other string possible: the law of order 3 **is** the training set, and there should be no
-# phase of hallucination at all. The figure has that law without a single parameter, and networks.
+# **The law of order 3 of a training set says whether a network on it hallucinates, with no
+# parameter that is fitted.**
+#
+# The ladder makes a prediction. If a network on its plateau draws from the law of order 3, then it
+# hallucinates only where that law does. With few training strings, their pairs and triples leave no
+# other string possible: the law of order 3 **is** the training set, and there should be no phase of
+# hallucination at all. The figure has that law, and networks.
 
 # %% tags=["hide-input"]
 #| label: beyond-threshold
@@ -186,10 +195,11 @@ plt.show()
 #
 # ## The order of the rule decides when it is learned
 #
+# **A rule of low order needs no escape from hallucination: there is no phase of it.**
+#
 # A check over the first $k$ of eight signs is a rule of order $k$. Its coefficient, one minus twice
 # the share that breaks it, is there from the first readable samples on where $k \le 4$, and later
-# the higher $k$ is. **A rule of low order needs no escape from hallucination: there is no phase of
-# it.**
+# the higher $k$ is.
 
 # %% tags=["hide-input"]
 #| label: beyond-checks
@@ -223,6 +233,9 @@ orders(rules, seed)
 # %% [markdown]
 # ## Three clocks
 #
+# **The mean of ratios falls with the low orders, long before hallucination ends; the ratio of means
+# waits for a higher one.**
+#
 # When does the local dependency ratio fall: with the low orders, or when hallucination ends? The
 # answer depends on the mean. The **mean of ratios**, as the paper defines it, is half way down when
 # orders 1 to 3 are known, long before the network stops hallucinating. The **ratio of means**, in
@@ -242,11 +255,14 @@ tables.clocks(clocks, level)
 #
 # ## What covariance alone explains
 #
+# **On sums of digits and Dyck words a lower ratio is explained by covariance in part; on parity it
+# never is.**
+#
 # Locality can have a duller cause. The best **linear** denoiser, Wiener's filter, looks at other
 # pixels only where they are correlated, and Lukoianov and coauthors trace the locality of image
 # models to just that {cite:p}`lukoianov2025locality`. On parity no two symbols are correlated: the
 # linear denoiser has a ratio of 1 whatever the rule is, and what is below 1 needs more than
-# covariance. On sums of digits and Dyck words it does not.
+# covariance.
 
 # %% tags=["hide-input"]
 #| label: beyond-linear
@@ -269,6 +285,8 @@ tables.linear(recorded(name) for name in beside)
 # distance from three exact ones: marginals, linear, rule.
 #
 # ## What was tried against the bias
+#
+# **The ratio can be had; the rule does not come with it.**
 #
 # The paper leaves open whether training can be changed so that the ratio falls *without*
 # memorising. Each row below changes one thing. The most direct is a **penalty on locality**:
@@ -301,14 +319,14 @@ tables.treated(treated, level)
 # Goodhart's law: a measure that becomes a target is no measure any more.
 # ```
 #
-# The ratio can be had: the penalty puts it where the rule's is, or at 1, and keeps it there. **The
-# rule does not come with it.** On parity, the network whose ratio is held breaks the rule more
-# often at the end than one that is left alone: what it loses is memory, and nothing takes its
-# place. Pulled to 1 it stays at chance, as it must: whoever looks at one symbol alone knows nothing
-# of the others. Where the way to memory is closed, by flips that make all valid strings training
-# strings or by an architecture that cannot tell a string from its permutations, hallucination stays
-# at one half. What shortens the phase, more weight on the middle noise levels or a ratio that is
-# pulled to 0, brings memory sooner: strings that were never seen become rarer, too.
+# The penalty puts the ratio where the rule's is, or at 1, and keeps it there. On parity, the
+# network whose ratio is held breaks the rule more often at the end than one that is left alone:
+# what it loses is memory, and nothing takes its place. Pulled to 1 it stays at chance, as it must:
+# whoever looks at one symbol alone knows nothing of the others. Where the way to memory is closed,
+# by flips that make all valid strings training strings or by an architecture that cannot tell a
+# string from its permutations, hallucination stays at one half. What shortens the phase, more
+# weight on the middle noise levels or a ratio that is pulled to 0, brings memory sooner: strings
+# that were never seen become rarer, too.
 #
 # The check of five signs is learned in this time by all but the network whose ratio is pulled to 1.
 # Holding the ratio at the rule's leaves more new strings among the samples there: it delays memory
@@ -334,6 +352,8 @@ plt.show()
 # %% [markdown]
 # ## Does the ratio's plateau tell how deep a rule is?
 #
+# **It does, and the deeper, the more local; but most of that is told by covariance already.**
+#
 # Dyck words of one length that may be nested two, three, four or six deep are rules of growing
 # depth. A rule that allows deeper nesting forbids less. Does the network's ratio follow it?
 
@@ -353,14 +373,15 @@ alike = [recorded(name) for name in beyond.NESTED if name.endswith(f"-n{beyond.A
 tables.depths([*nested.values(), *alike], level)
 
 # %% [markdown]
-# It does, and the deeper, the more local: the exact rule's ratio rises with the depth that is
-# allowed, the linear denoiser's too, and the network's early in training in the same order. So the
-# ratio tells something of the rule on the way, and most of that is told by covariance already. By
-# the end all four networks have come down to nearly the same ratio, below their rules': what they
-# know then is their training words.
+# The exact rule's ratio rises with the depth that is allowed, the linear denoiser's too, and the
+# network's early in training in the same order. By the end all four networks have come down to
+# nearly the same ratio, below their rules': what they know then is their training words.
 
 # %% [markdown]
 # ## Attention has the saddle, but not the set
+#
+# **A layer of attention comes to rest on the univariate function like a two-layer network, though
+# no set keeps it there; and it leaves later.**
 #
 # Theorem 5.2 is about two-layer networks, and a DiT has attention. Does it have a set like $M$, in
 # which the network stays blind to other symbols? Take the smallest layer there is. Each sign is a
@@ -447,15 +468,19 @@ figures.healing(paths, firsts, gaps)
 plt.show()
 
 # %% [markdown]
+# ```{margin}
+# On the way the leak rises once more: $x$ and $t$ are exchanged between the own path and the
+# product, slowly.
+# ```
+#
 # **The set is left at once, and it does not matter.** A DiT starts with all products at 0
 # (adaLN-Zero). That set is not invariant {verdict}`attention-set`: a token also attends to itself,
 # and this share of the mix helps to guess $x_{0,i}$. With it, other tokens come in. Their own part
 # of the slope is 0, by the first line above. So the first thing a layer learns has a ratio just
 # below 1: at the start $1 - \mathrm{LDR} = (d-1)/((d^2+1)^2 + d - 1)$, for any rule without
 # correlated pairs. Then the own path learns the bend of $t_i$, the mix becomes a burden, and the
-# leak heals {verdict}`attention-heals`. (On the way it rises once more: $x$ and $t$ are exchanged
-# between the own path and the product, slowly.) What the layer comes to rest on is the univariate
-# optimum, a critical point {verdict}`attention-critical`.
+# leak heals {verdict}`attention-heals`. What the layer comes to rest on is the univariate optimum,
+# a critical point {verdict}`attention-critical`.
 #
 # If there is no own path, the layer can be univariate only by attending to itself alone. Then
 # $\Delta$ grows without end, as half the logarithm of time {verdict}`attention-diagonal`.
@@ -487,11 +512,15 @@ figures.pulls(keys, pulled, leading, gains)
 plt.show()
 
 # %% [markdown]
+# ```{margin}
+# The losses differ by the factor $\gamma$, and the initial weights differ as well, so that times
+# compare in their order of magnitude only.
+# ```
+#
 # A mix of other tokens costs before it pays, in proportion to the square of the product. So what
 # one head can gain is of *twice* that order, $\beta^{2(d-2)}$ {verdict}`attention-gain`: the saddle
 # is flatter than the one of Section 5, and is left later. The table says how much later, beside the
-# two-layer network of chapter 3 at the same noise level. (The losses differ by the factor $\gamma$,
-# and the initial weights differ as well, so that times compare in their order of magnitude only.)
+# two-layer network of chapter 3 at the same noise level.
 
 # %% tags=["hide-input"]
 escaping = {} if tier == "smoke" else {3: 3_000, 4: 20_000}
@@ -519,10 +548,12 @@ attention_tables.findings()
 # %% [markdown]
 # ## The ratio of what has no gradient
 #
-# An exported network or a program in NumPy cannot be differentiated, but it can be called. A step
-# along a vector $v$ changes the outputs in $R$ by $J_R v$. With random $v$ on $R$ the mean of
-# $\lVert J_R v \rVert^2$ is $a = \lVert J_{RR} \rVert^2$, and with random $v$ on the rest it is the
-# rest of the denominator, $b$. So each probe is split in two, and the ratio is $a/(a+b)$:
+# **What can be called can be probed, at the price of more calls.**
+#
+# An exported network or a program in NumPy cannot be differentiated. A step along a vector $v$
+# changes the outputs in $R$ by $J_R v$. With random $v$ on $R$ the mean of $\lVert J_R v \rVert^2$
+# is $a = \lVert J_{RR} \rVert^2$, and with random $v$ on the rest it is the rest of the
+# denominator, $b$. So each probe is split in two, and the ratio is $a/(a+b)$:
 #
 # ```python
 # from localbias.ldr import ratio_by_differences

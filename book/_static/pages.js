@@ -32,6 +32,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const frame = Object.assign(document.createElement("span"), { className: "can-enlarge" });
     (picture.closest("a.image-reference") ?? picture).replaceWith(frame);
     frame.append(picture, button);
+    const tell = () => picture.style.setProperty("--own-width", `${picture.naturalWidth}px`);
+    if (picture.complete) tell();
+    picture.addEventListener("load", tell);
   }
 
   // A table that is wider than the page gets smaller, or becomes a card for each row, with its column's name on each line.

@@ -61,6 +61,14 @@ def test_a_section_has_an_id_that_is_a_selector_and_keeps_the_one_with_a_dot():
     assert section[0][0]["ids"] == ["check-thm-5.2"]
 
 
+def test_what_a_section_finds_has_a_class_of_its_own():
+    bold = nodes.paragraph("", "", nodes.Text(""), nodes.strong(text="Found."))
+    partly = nodes.paragraph("", "", nodes.strong(text="Found"), nodes.Text(" in part."))
+    sections = [nodes.section("", nodes.title(text="S"), one) for one in (bold, partly)]
+    pages.mark_findings(None, nodes.section("", *sections))
+    assert bold["classes"] == ["finding"] and partly["classes"] == []
+
+
 @pytest.mark.parametrize("page", ["intro", "ledger", "notebooks/01_synthetic_hallucination", "404"])
 def test_a_page_says_what_it_is_once(site, page):
     html = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 
 import jupytext
 import pytest
@@ -13,6 +14,17 @@ LINES = 15  # of a code cell, its options and blank lines aside; about
 WIDTH = 100
 
 EXTENDING = ("a_rule_of_your_own", "a_network_of_your_own")  # pages that show a class of one's own
+
+#: Sections that find nothing of their own.
+WITHOUT_A_FINDING = {
+    "The paper says, we find",
+    "The paper leaves open, we find",
+    "What holds",
+    "What others have found since",
+    "What to take along",
+    "The settings",
+}
+NUMBERED = [source for source in SOURCES if source.stem[0].isdigit()]
 
 every_chapter = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 
@@ -98,3 +110,21 @@ def test_a_downloaded_notebook_says_what_it_needs(source):
     cells = jupytext.read(source, fmt="py:percent").cells
     needs = cells[[cell.cell_type for cell in cells].index("code") - 1]
     assert "checkout" in needs.source and needs.metadata["tags"] == ["remove-cell"]
+
+
+@pytest.mark.parametrize("source", NUMBERED, ids=lambda source: source.stem)
+def test_below_each_heading_of_a_chapter_stands_what_was_found(source):
+    """One sentence in bold, and no measured number in it: who reads these alone has the chapter."""
+    found = 0
+    for cell in jupytext.read(source, fmt="py:percent").cells:
+        if cell.cell_type != "markdown":
+            continue
+        for heading, below in pairwise([*cell.source.split("\n\n"), ""]):
+            title = re.fullmatch(r"##+ (.*)", heading)
+            if not title or title[1] in WITHOUT_A_FINDING:
+                continue
+            assert re.fullmatch(r"\*\*[^*]+\.\*\*", below), f"{title[1]}: {below}"
+            sentence = " ".join(below.split()).replace("Theorem 5.2", "")
+            assert ". " not in sentence and not re.search(r"%|\d\.\d", sentence), sentence
+            found += 1
+    assert found >= 8

@@ -12,7 +12,7 @@ from localbias.measure import order_slopes
 EVERY = torch.tensor(list(product((0, 1), repeat=6)))
 
 
-def test_the_training_set_has_slope_one_in_every_degree():
+def test_the_training_set_has_slope_one_in_every_order():
     training, _ = Parity(6).split(20, 0)
     slopes, errors = order_slopes(training, training)
     np.testing.assert_allclose(slopes, 1, atol=1e-12)
@@ -28,7 +28,7 @@ def test_all_strings_have_slope_zero_and_parity_only_the_last():
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
-def test_the_law_of_an_order_gives_back_these_degrees(order):
+def test_the_law_of_an_order_gives_back_these_orders(order):
     training, _ = Parity(6).split(28, 3)
     law = maximum_entropy(training, 2, order)
     drawn = torch.multinomial(
@@ -57,13 +57,13 @@ def test_of_signs_they_are_those_of_the_fourier_coefficients():
     def products(strings, places):
         return (1.0 - 2 * (strings[:, places].sum(1) % 2)).double()
 
-    for degree, (slope, error) in enumerate(zip(*order_slopes(drawn, training)), 1):
-        sets = [list(places) for places in combinations(range(6), degree)]
+    for size, (slope, error) in enumerate(zip(*order_slopes(drawn, training)), 1):
+        sets = [list(places) for places in combinations(range(6), size)]
         known = torch.stack([products(training, places).mean() for places in sets])
         each = torch.stack([products(drawn, places) for places in sets], 1) @ known
-        size = known.square().sum()
-        assert slope == pytest.approx((each.mean() / size).item(), abs=1e-12)
-        assert error == pytest.approx((each.std() / len(each) ** 0.5 / size).item(), abs=1e-12)
+        norm = known.square().sum()
+        assert slope == pytest.approx((each.mean() / norm).item(), abs=1e-12)
+        assert error == pytest.approx((each.std() / len(each) ** 0.5 / norm).item(), abs=1e-12)
 
 
 def test_of_digits_the_parts_are_those_of_the_decomposition():
@@ -83,7 +83,7 @@ def test_of_digits_the_parts_are_those_of_the_decomposition():
     assert order_slopes(others, training, 10)[0][1] == pytest.approx(expected.item(), abs=1e-12)
 
 
-def test_a_degree_without_coefficients_has_no_slope():
+def test_an_order_without_coefficients_has_no_slope():
     slopes, errors = order_slopes(EVERY, EVERY)
     assert np.isnan(slopes).all() and np.isnan(errors).all()
 

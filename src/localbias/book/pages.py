@@ -123,6 +123,19 @@ def give_plain_ids(app: Sphinx, doctree: nodes.document) -> None:
             section[0].insert(0, nodes.target("", "", ids=dotted))
 
 
+def mark_findings(app: Sphinx, doctree: nodes.document) -> None:
+    """Give what stands in bold right below a heading, which is what its section finds, a class.
+
+    The notebooks have it in bold, so that it stands out wherever they are opened.
+    """
+    for section in doctree.findall(nodes.section):
+        below = section.children[1:2]
+        if below and isinstance(below[0], nodes.paragraph):
+            inside = [node for node in below[0].children if node.astext()]  # MyST leaves empty texts
+            if len(inside) == 1 and isinstance(inside[0], nodes.strong):
+                below[0]["classes"].append("finding")
+
+
 def tell_terms(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Give each link to the glossary its entry's text, which a reader sees who points at it."""
     if GLOSSARY not in app.env.found_docs:
@@ -176,6 +189,7 @@ def connect(app: Sphinx) -> None:
     """Have Sphinx call the functions of this module."""
     app.connect("config-inited", set_launch_buttons, priority=900)
     app.connect("doctree-read", give_plain_ids, priority=100)  # before the contents are collected
+    app.connect("doctree-read", mark_findings)
     app.connect("doctree-resolved", tell_terms)
     app.connect("html-collect-pages", not_found)
     app.connect("html-page-context", fill_head, priority=900)  # after those that add scripts

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from localbias.figures.style import BLUE, DARK, SKY, VERMILION
+from localbias.figures.style import BLUE, DARK, GUIDE, SKY, VERMILION
 from localbias.figures.theory import LEVELS
 from localbias.theory.trace import Trace, stairs
 
@@ -39,7 +39,7 @@ def training(columns: Mapping[str, tuple[Trace, Trace]]) -> Figure:
         column[2].set_xlabel(TIME)
         for axis in column:
             for reached in filter(np.isfinite, stairs(trace)):
-                axis.axvline(reached, color="#bbbbbb", linewidth=0.8, zorder=0)
+                axis.axvline(reached, **GUIDE)
     labels = LOSS, "weight on and off the axis", "distance of the weights to M"
     for axis, label in zip(axes[:, 0], labels):
         axis.set_ylabel(label)

@@ -18,6 +18,7 @@ from localbias.figures.style import (
     CYCLE,
     DARK,
     GREEN,
+    GUIDE,
     MARKERS,
     PHASES,
     PURPLE,
@@ -55,7 +56,7 @@ def exact_panels(panels: Mapping[str, OverLevels], paper_levels: Sequence[float]
         for axis in column:
             axis.axvspan(*panel.band, **BAND)
             for level in paper_levels:
-                axis.axvline(level, color="#bbbbbb", linewidth=0.6, zorder=0)
+                axis.axvline(level, **GUIDE)
         column[0].set_title(title)
     for axis, label in zip(
         axes[:, 0],

@@ -16,6 +16,7 @@ from localbias.figures.style import (
     DARK,
     GREEN,
     GREY,
+    GUIDE,
     VERMILION,
     Numbers,
     mean_and_range,
@@ -47,7 +48,7 @@ def denoisers(
     )
     for axis, (title, (x, curves)) in zip(axes[0], panels.items()):
         for position in positions:
-            axis.axhline(position, color="#cccccc", linewidth=0.8, zorder=0)
+            axis.axhline(position, **GUIDE)
         for (name, x0), look in zip(curves.items(), LOOKS):
             axis.plot(x, x0, label=name, **look)
         axis.set(title=title, xlabel="noised point, x_t / √ᾱ", xlim=(x.min(), x.max()))
@@ -74,8 +75,8 @@ def modes_frame(
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9))
     for position in positions:
-        left.axhline(position, color="#cccccc", linewidth=0.8, zorder=0)
-        right.axvline(position, color="#cccccc", linewidth=0.8, zorder=0)
+        left.axhline(position, **GUIDE)
+        right.axvline(position, **GUIDE)
     for (name, x0), look in zip(curves.items(), LOOKS):
         left.plot(x, x0, label=name, **look)
     # In much noise points are far from the modes: then their axis reaches further than the curves'.

@@ -291,7 +291,7 @@ def escape_law(
 
 
 def fourier_slopes(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
-    """How much of the training set's coefficients samples give back, by degree, along training.
+    """How much of the training set's coefficients samples give back, by order, along training.
 
     Args:
         panels: title -> steps [M], and slopes and standard errors [S, M, L] (`Results.slopes`).
@@ -323,5 +323,5 @@ def fourier_slopes(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray
         place = ("axes fraction", "data")
         axis.annotate(name, (1.02, level), xycoords=place, va="center", fontsize=8.5)
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, title="degree", loc="outside lower center", ncols=len(labels))
+    figure.legend(handles, labels, title="order", loc="outside lower center", ncols=len(labels))
     return figure

@@ -34,6 +34,8 @@ PHASES = (SKY, PURPLE, DARK)  # of a network: early, on the way, at the end
 UNTRAINED: dict[str, Any] = dict(color=GREY, linestyle=(0, (1, 2)), linewidth=1.6)
 BAND: dict[str, Any] = dict(color=ORANGE, alpha=0.13, linewidth=0)
 CHANCE_DASH = (0, (4, 3))
+# A line to read by: a level, a moment, a mode.
+GUIDE: dict[str, Any] = dict(color=GREY, alpha=0.6, linewidth=0.8, zorder=0)
 
 
 def use_style() -> None:

@@ -20,6 +20,7 @@ from localbias.figures.style import (
     BLUE,
     CYCLE,
     DARK,
+    GUIDE,
     ORANGE,
     PURPLE,
     REFERENCES,
@@ -204,7 +205,7 @@ def biases(curves: BiasCurves) -> Figure:
     left.plot(
         levels[three], minimum, color="#999999", linestyle=":", label="a minimum between them"
     )
-    left.axvline(levels[three.argmax()], color="#bbbbbb", linewidth=0.8, zorder=0)
+    left.axvline(levels[three.argmax()], **GUIDE)
     left.set(xlabel="ᾱ", ylabel="bias D = b / w⁽¹⁾", xlim=(levels[0], 1), ylim=(-0.03, None))
     left.legend(loc="upper left")
     for (alpha_bar, (rate, tops)), colour in zip(curves.shown.items(), CYCLE):
@@ -252,7 +253,7 @@ def localities(
     _, colour, dash = LEVELS["univariate"]
     for axis, (title, by_length) in zip(axes[0], ratios.items()):
         for level in paper_levels:
-            axis.axvline(level, color="#bbbbbb", linewidth=0.8, zorder=0)
+            axis.axvline(level, **GUIDE)
         axis.axhline(1, color=colour, linestyle=dash, label="univariate, any d")
         for d, values in by_length.items():
             mean, error = values.T

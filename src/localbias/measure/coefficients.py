@@ -3,8 +3,8 @@
 A law on strings of K symbols splits into parts of order 0, 1, …, L, orthogonal to each other: the
 part of order d is what any d symbols have in common beyond what fewer of them have (the functional
 decomposition of Hoeffding 1948, under the uniform law). With two symbols, written as signs
-s ∈ {−1, +1}^L, they are the Fourier coefficients E ∏_{i∈S} s_i of degree d = |S|: degree 1 are the
-marginals, degree 2 the pairs, and parity's rule is the one coefficient of degree L. A network that
+s ∈ {−1, +1}^L, they are the Fourier coefficients E ∏_{i∈S} s_i of order d = |S|: order 1 are the
+marginals, order 2 the pairs, and parity's rule is the one coefficient of order L. A network that
 has learned the training set's statistics up to some order gives back its parts up to that order.
 
 The product of two laws' parts of order d is E K_d(number of places in which x and y differ), over
