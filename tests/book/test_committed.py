@@ -48,15 +48,32 @@ def test_a_chapter_can_be_rerun_with_other_parameters(source):
     assert committed(source).metadata.kernelspec.name == "python3"
 
 
-@pytest.mark.parametrize(
+refused = pytest.mark.parametrize(
     "given, message",
     [
         ({"sede": 3}, "unknown parameter sede = 3; there are: .*tier"),
         ({"tier": "lapdog"}, "parameter tier = 'lapdog'; it may be one of .*'smoke'"),
     ],
+    ids=["unknown", "bad"],
 )
+
+
+@refused
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_chapter_refuses_what_it_does_not_know(source, given, message):
+    """Its first two code cells, with other parameters in between, as papermill puts them there."""
+    first, second, *_ = [cell for cell in committed(source).cells if cell.cell_type == "code"]
+    namespace = {"__name__": "__main__"}
+    exec(first.source, namespace)
+    namespace.update(given)
+    with pytest.raises(ValueError, match=message):
+        exec(second.source, namespace)
+
+
+@refused
+def test_papermill_passes_the_refusal_on(given, message):
+    """In a kernel, which holds names of its own beside the parameters."""
+    source, *_ = SOURCES
     with pytest.raises(papermill.PapermillExecutionError, match=message):
         papermill.execute_notebook(
             chapters.notebook(source), None, parameters=given, progress_bar=False
