@@ -6,7 +6,7 @@ import torch
 
 from localbias import networks
 from localbias.experiments import Setup, catalogue
-from localbias.experiments.mixtures import GRID, RELEASED, SHRUNK, THEIRS
+from localbias.experiments.mixtures import GENTLE, GRID, RELEASED, SHRUNK, THEIRS, stretched
 from localbias.render import Points
 
 
@@ -50,6 +50,24 @@ def test_seven_in_ten_of_their_steps_carry_almost_no_signal():
     lost = THEIRS.alpha_bar < 1e-4
     assert int(lost.nonzero()[0, 0]) == 296 and lost.double().mean().item() == pytest.approx(0.704)
     assert (1 - THEIRS.alpha_bar[0]).sqrt().item() / GRID["spread"] == pytest.approx(1.8, abs=0.05)
+
+
+@pytest.mark.parametrize("steps", [100, 4000])
+def test_a_stretched_schedule_ends_in_the_same_noise(steps):
+    found = stretched(GENTLE, steps)
+    assert found.steps == steps and found.beta_end * steps == pytest.approx(20)
+    ends = [schedule.alpha_bar[-1].log().item() for schedule in (GENTLE, found)]
+    assert ends[1] == pytest.approx(ends[0], rel=0.08)
+    with pytest.raises(ValueError, match="must rise inside"):
+        stretched(THEIRS, 100)
+
+
+def test_all_steps_are_those_of_the_schedule():
+    for name, steps in (("modes-3-gentle-T-100", 100), ("modes-3-gentle-T-4000", 4000)):
+        made = catalogue.make(name)
+        ways = [(how.steps, how.eta) for how in made.also]
+        assert made.sampling.steps == steps and ways[:2] == [(steps, 1), (50, 0)]
+        assert ways[-1] == (steps, 0) and len(set(ways)) == len(ways)
 
 
 def test_three_shared_layers_have_the_parameters_of_one():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from localbias.experiments import catalogue, recursion
+from localbias.experiments import Setup, catalogue, recursion
 from localbias.experiments.recursion import Chain, _treated, run
 
 
@@ -47,17 +47,39 @@ def test_treatments_keep_what_they_say():
     assert len(set(kept["random"].tolist())) == 40 and kept["random"].min() < 10
 
 
+def test_sorted_points_stay_in_order_and_are_read_so():
+    """What the released code does: the last batches are those that moved most."""
+    drawn, moves = torch.arange(50.0)[:, None], torch.arange(50.0).flip(0)
+    chain = Chain(catalogue.make("grid-25-gentle", "smoke"), "sorted", 1, 40)
+    kept = _treated(chain, drawn, moves, torch.Generator().manual_seed(0))
+    assert kept[:, 0].tolist() == list(range(49, 9, -1))
+
+
+def test_batches_in_order_go_through_the_points_and_begin_again(monkeypatch):
+    setup, seen = Setup(catalogue.make("grid-25-gentle", "smoke")), []
+
+    def train(state, config, draw, seed):
+        for state.step in range(3):
+            seen.append(draw(torch.Generator(), 4)[:, 0].tolist())
+            yield state
+
+    monkeypatch.setattr(recursion, "train", train)
+    points = torch.arange(5.0)[:, None].expand(-1, 2)
+    recursion._trained(setup, points, 0, 1, torch.device("cpu"), in_order=True)
+    assert seen == [[0, 1, 2, 3], [4, 0, 1, 2], [3, 4, 0, 1]]
+
+
 def test_keys_tell_treatments_and_experiments_apart(smoke):
     keys = {chain.key for chain in smoke.values()}
     other = Chain(smoke["none"].experiment.replace(seed=1), "none", 2, 200)
-    assert len(keys | {other.key}) == 5
+    assert len(keys | {other.key}) == 6
     assert smoke["none"].stem.startswith("grid-25-gentle-none-smoke-s0-")
 
 
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        (dict(treatment="drop"), "treatment='drop'; allowed: filter, random, none, exact"),
+        (dict(treatment="drop"), "treatment='drop'; allowed: filter, sorted, random, none, exact"),
         (dict(generations=0), "generations=0"),
         (dict(points=1), "points=1"),
         (dict(dropped=1.0), r"dropped=1\.0"),

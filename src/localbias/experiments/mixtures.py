@@ -19,6 +19,20 @@ THEIRS = Schedule("linear", 1000, 1e-3, 0.2)  # ᾱ is below 1e-4 in 70 % of its
 GENTLE = Schedule()  # β from 1e-4 to .02, where the other experiments of the book are
 AT = (250, 500, 1000, 2000, 4000, 8000)
 
+
+def stretched(schedule: Schedule, steps: int) -> Schedule:
+    """A linear schedule in another number of steps, with the same noise at its end.
+
+    Each β is as much larger as there are fewer steps, so the last steps of sampling are coarser.
+
+    Raises:
+        ValueError: where β would not stay below 1.
+    """
+    ratio = schedule.steps / steps
+    start, end = (round(ratio * beta, 12) for beta in (schedule.beta_start, schedule.beta_end))
+    return replace(schedule, steps=steps, beta_start=start, beta_end=end)
+
+
 THREE: dict[str, Any] = dict(name="points", positions=[1.0, 2.0, 3.0], spread=0.05)
 FOUR: dict[str, Any] = dict(name="points", positions=[1.0, 2.0, 4.0, 5.0], spread=0.05)
 # 2·{−2 … 2} with σ = .05, all divided by √(.05² + 8), the standard deviation.
@@ -83,7 +97,8 @@ class Mixed:
         )
         # Their sampler adds noise of variance β.
         large = "large" if self.schedule == THEIRS else "small"
-        ancestral = Sampling(2000, 1000, 1.0, None, large)
+        most = self.schedule.steps
+        ancestral = Sampling(2000, most, 1.0, None, large)
         if tier == "paper":
             training = Training(steps=self.paper_steps or 0, batch=10_000, rate=1e-3, ema=0.0)
             made: dict[str, Any] = dict(
@@ -106,8 +121,9 @@ class Mixed:
                 also=(Sampling(32, 5, clamp=4.0),),
             )
         else:
-            ways = [Sampling(10_000, 1000, 1.0, None, large)]
-            ways += [Sampling(10_000, steps, clamp=None) for steps in (50, 250, 1000)]
+            ways = [Sampling(10_000, most, 1.0, None, large)]
+            fewer = [steps for steps in (50, 250) if steps < most]
+            ways += [Sampling(10_000, steps, clamp=None) for steps in (*fewer, most)]
             made = dict(
                 network=dict(self.network),
                 training=Training(steps=AT[-1], batch=512, rate=self.rate, ema=0.99),

@@ -28,7 +28,7 @@ from localbias.store import RECORDS, RUNS, Record, beyond_defaults, key_of, revi
 from localbias.training import State, auto_device, train
 
 CHAINS = RECORDS / "chains"
-TREATMENTS = ("filter", "random", "none", "exact")
+TREATMENTS = ("filter", "sorted", "random", "none", "exact")
 SHOWN = 400  # points of each generation that a record keeps
 
 
@@ -41,7 +41,9 @@ class Chain:
             chain's.
         treatment: of the samples before the next network is trained on them. "filter" drops those
             whose x̂0 moved most in the last steps, "random" drops as many at random, "none" draws no
-            more than are wanted. "exact" is the control without a network: the exact score of a
+            more than are wanted. "sorted" drops the same as "filter" and leaves the others in the
+            order of their variance, in which batches are read, as the released code does. "exact"
+            is the control without a network: the exact score of a
             mixture with the data's modes, as wide as the last generation's points are, so that
             nothing but the sampler acts.
         generations: that draw samples, the first one being trained on the data.
@@ -158,7 +160,8 @@ def _generations(chain: Chain, device: torch.device) -> Iterator[dict[str, np.nd
         if chain.treatment == "exact":
             denoiser: DenoiserLike = _mixture(setup, float(row["width"]))
         else:
-            denoiser = _trained(setup, data, seed, generation, device)
+            in_order = chain.treatment == "sorted" and generation > 0
+            denoiser = _trained(setup, data, seed, generation, device, in_order)
         drawn, moves = _sampled(chain, setup, denoiser, generation, device)
         data = _treated(chain, drawn, moves, random_generator("chain", "drop", seed, generation))
         row = _row(setup, drawn, data)
@@ -174,13 +177,20 @@ def _mixture(setup: Setup, width: float) -> Mixture:
 
 
 def _trained(
-    setup: Setup, data: Tensor, seed: int, generation: int, device: torch.device
+    setup: Setup,
+    data: Tensor,
+    seed: int,
+    generation: int,
+    device: torch.device,
+    in_order: bool = False,
 ) -> DenoiserLike:
-    """A new network, trained on points [n, L]."""
+    """A new network, trained on points [n, L], in batches at random or in the points' order."""
     one = Setup(setup.experiment.replace(seed=1000 * (seed + 1) + generation))
     state = State.fresh(one.denoiser().to(device), one.experiment.training)
 
     def draw(generator: torch.Generator, n: int) -> Tensor:
+        if in_order:
+            return data[(state.step * n + torch.arange(n)) % len(data)]
         return data[torch.randint(len(data), (n,), generator=generator)]
 
     for _ in train(state, one.experiment.training, draw, one.experiment.seed):
@@ -203,12 +213,13 @@ def _sampled(
 
 
 def _treated(chain: Chain, drawn: Tensor, moves: Tensor, generator: torch.Generator) -> Tensor:
-    """The points that stay, in random order."""
+    """The points that stay, in random order but for "sorted"."""
     order = torch.randperm(len(drawn), generator=generator)
+    if chain.treatment in ("filter", "sorted"):
+        order = moves.argsort()[: chain.points]
     if chain.treatment == "filter":
-        # Sorted by how much they moved, but handed on in random order.
-        calm = moves.argsort()[: chain.points]
-        order = calm[torch.randperm(len(calm), generator=generator)]
+        # Handed on in random order: sorted, batches would not be alike.
+        order = order[torch.randperm(len(order), generator=generator)]
     return drawn[order[: chain.points]]
 
 
