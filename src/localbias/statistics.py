@@ -145,6 +145,85 @@ def contrast(
     return mean, float(low), float(high), len(differences)
 
 
+class RankCorrelation(NamedTuple):
+    """How two numbers rise together over n pairs.
+
+    Attributes:
+        value: Spearman's coefficient, −1 to 1.
+        low: low end of the bootstrap's interval.
+        high: its high end.
+        n: pairs.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+LEAST_PAIRS = 4  # below them a bootstrap has hardly a resample that says anything
+
+
+def rank_correlation(
+    x: ArrayLike,
+    y: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> RankCorrelation | None:
+    """Spearman's rank correlation, and the percentile interval of a bootstrap over the pairs.
+
+    With groups it is the correlation *within* them: each group's ranks are taken by themselves,
+    less their mean, and pairs are drawn anew within their group. So nothing is owed to groups that
+    differ in both numbers.
+
+    Args:
+        x: [n], without NaN.
+        y: [n], without NaN.
+        groups: [n], which group each pair belongs to; None: they are one group.
+        draws: resamples. Those in which x or y is constant say nothing, and are left out.
+        seed: of the resamples.
+        level: of the interval.
+
+    Returns:
+        None for fewer than LEAST_PAIRS pairs, and where x or y is constant (within all groups).
+
+    Raises:
+        ValueError: for arrays of different lengths, and for NaN.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    names = np.zeros(len(x)) if groups is None else np.asarray(groups)
+    if not x.shape == y.shape == names.shape or x.ndim != 1 or np.isnan([*x, *y]).any():
+        raise ValueError(
+            f"x {x.shape}, y {y.shape}, groups {names.shape}; allowed: [n] each, without NaN"
+        )
+    members = [np.flatnonzero(names == name) for name in np.unique(names)]
+
+    def coefficients(places: list[np.ndarray]) -> np.ndarray:
+        """Of pairs at `places` int [draws, in the group] of each group: [draws]."""
+        ranks = [
+            np.concatenate([_centred_ranks(values[one]) for one in places], 1) for values in (x, y)
+        ]
+        product, *squares = (np.sum(a * b, 1) for a, b in (ranks, ranks[:1] * 2, ranks[1:] * 2))
+        scale = np.sqrt(squares[0] * squares[1])
+        return np.divide(product, scale, out=np.full(len(product), np.nan), where=scale > 0)
+
+    if len(x) < LEAST_PAIRS or np.isnan(value := coefficients([one[None] for one in members])[0]):
+        return None
+    drawn = np.random.default_rng(seed)
+    resamples = coefficients([one[drawn.integers(len(one), size=(draws, len(one)))] for one in members])
+    low, high = np.nanquantile(resamples, [(1 - level) / 2, (1 + level) / 2])
+    return RankCorrelation(float(value), float(low), float(high), len(x))
+
+
+def _centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis, ties sharing theirs, less their mean."""
+    ranks = rankdata(values, axis=-1)
+    return ranks - ranks.mean(-1, keepdims=True)
+
+
 class PowerLaw(NamedTuple):
     """y = scale · x^exponent, with a normal error of ln y.
 

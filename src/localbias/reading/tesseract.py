@@ -54,6 +54,27 @@ def read(signals: Tensor, confidence: float = CONFIDENCE) -> list[str]:
     return [_text(picture, confidence) for picture in white.round().to(torch.uint8)[:, 0].numpy()]
 
 
+def words(picture: Image.Image) -> list[tuple[str, float]]:
+    """The words of a whole picture, wherever they stand, dark on light or light on dark.
+
+    Args:
+        picture: of any size and mode.
+
+    Returns:
+        Each word, with nothing at its ends but letters, digits and apostrophes, and Tesseract's
+        confidence in it, 0 to 100. What has no letter is left out.
+
+    Raises:
+        ImportError: where Tesseract or its model is missing.
+    """
+    reader = _reader(whole=True)
+    reader.SetImage(picture.convert("RGB"))
+    found = [
+        (MARKS.sub("", text), float(confidence)) for text, confidence in reader.MapWordConfidences()
+    ]
+    return [(text, confidence) for text, confidence in found if any(map(str.isalpha, text))]
+
+
 def misspell(words: Sequence[str], seed: int = 0) -> list[str]:
     """Each word with one letter exchanged for another lower-case one, so that it is none of them.
 
@@ -90,8 +111,8 @@ def _text(picture: np.ndarray, confidence: float) -> str:
 
 
 @cache
-def _reader() -> Any:
-    """Tesseract with its English model less the lists, set to read one line."""
+def _reader(whole: bool = False) -> Any:
+    """Tesseract with its English model less the lists, to read one line or a whole picture."""
     try:
         import tesserocr
 
@@ -107,7 +128,7 @@ def _reader() -> Any:
         return tesserocr.PyTessBaseAPI(
             path=folder,
             lang="eng",
-            psm=tesserocr.PSM.SINGLE_LINE,
+            psm=tesserocr.PSM.SPARSE_TEXT if whole else tesserocr.PSM.SINGLE_LINE,
             oem=tesserocr.OEM.LSTM_ONLY,
             variables={"debug_file": os.devnull},  # it would report that it has no lists
         )
