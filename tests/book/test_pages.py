@@ -145,7 +145,8 @@ def test_the_style_of_figures_stands_off_from_either_page():
             for weight, part in zip((0.2126, 0.7152, 0.0722), to_rgb(colour))
         )
 
-    for colour, least in ((style.INK, 4), (style.DARK, 2.9), (style.GREY, 2.9)):
+    shades = [(tuple(colour[:3]), 2.1) for colour in style.shades(8)]
+    for colour, least in ((style.INK, 4), (style.DARK, 2.9), (style.GREY, 2.9), *shades):
         for page in ("#ffffff", "#121212"):
             low, high = sorted((luminance(colour), luminance(page)))
             assert (high + 0.05) / (low + 0.05) > least, (colour, page)

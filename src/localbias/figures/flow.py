@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from localbias.figures.style import BLUE, DARK, GUIDE, SKY, VERMILION
+from localbias.figures.style import BLUE, DARK, GUIDE, SKY, VERMILION, shades
 from localbias.figures.theory import LEVELS
 from localbias.theory.trace import Trace, stairs
 
@@ -55,7 +55,7 @@ def scales(traces: Mapping[str, Sequence[Trace]]) -> Figure:
         traces: what it is -> flows, one a seed.
     """
     figure, axis = plt.subplots(figsize=(8.6, 3.2))
-    colours = plt.get_cmap("plasma")(np.linspace(0, 0.8, len(traces)))
+    colours = shades(len(traces))
     for (label, seeds), colour in zip(traces.items(), colours):
         for k, trace in enumerate(seeds):
             # The legend leaves out labels that begin with "_": one line a label stands in it.

@@ -19,6 +19,7 @@ from localbias.figures.style import (
     VERMILION,
     mean_and_range,
     percent,
+    shades,
     step_axis,
 )
 
@@ -111,7 +112,7 @@ def coefficients(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
         curves: label -> steps [M] and E ∏s over readable samples [S, M], NaN where too few are.
     """
     figure, axis = plt.subplots(figsize=(7.6, 3.8))
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(curves)))
+    colours = shades(len(curves))
     for (label, (steps, values)), colour in zip(curves.items(), colours):
         mean_and_range(axis, steps, values, colour=colour, marker="o", label=label)
     step_axis(axis, steps)
@@ -207,7 +208,7 @@ def depths(
         level: √ᾱ, of the ratio.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.6))
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(curves)))
+    colours = shades(len(curves))
     for (label, (steps, ratios, shares, rule)), colour in zip(curves.items(), colours):
         mean_and_range(left, steps, ratios, colour=colour, label=label)
         left.axhline(rule, color=colour, linestyle=REFERENCES["rule"][1], linewidth=1.2)

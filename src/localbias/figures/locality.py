@@ -27,6 +27,7 @@ from localbias.figures.style import (
     UNTRAINED,
     mean_and_range,
     outcome_legend,
+    shades,
     step_axis,
 )
 from localbias.ldr import Products
@@ -348,7 +349,7 @@ def ratios_along(
         sharey=True,
         squeeze=False,
     )
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(paper_levels)))
+    colours = shades(len(paper_levels))
     for column, (title, (steps, levels, ratios)) in zip(axes.T, panels.items()):
         for axis, target in zip(column, targets):
             for level, colour in zip(paper_levels, colours):

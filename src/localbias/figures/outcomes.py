@@ -18,6 +18,7 @@ from localbias.figures.style import (
     Numbers,
     outcome_legend,
     percent,
+    shades,
     step_axis,
 )
 from localbias.measure import OUTCOMES, Outcomes, readable_share
@@ -303,7 +304,7 @@ def fourier_slopes(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray
     )
     for axis, (title, (steps, slopes, errors)) in zip(axes[0], panels.items()):
         length = slopes.shape[-1]
-        colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, length))
+        colours = shades(length)
         one = len(slopes) == 1
         low, high = (slopes - 1.96 * errors, slopes + 1.96 * errors) if one else (slopes, slopes)
         for k, colour in enumerate(colours):

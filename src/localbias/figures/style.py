@@ -71,6 +71,14 @@ def use_style() -> None:
     )
 
 
+def shades(count: int) -> np.ndarray:
+    """Colours [count, 4] of lines that have an order, such as levels or lengths.
+
+    They are viridis without its ends, which fade on one theme's page or the other.
+    """
+    return plt.get_cmap("viridis")(np.linspace(0.22, 0.74, count))
+
+
 def step_axis(axes: Axes, steps: Numbers) -> None:
     """Make the x axis one of training steps [M]: logarithmic, labelled in thousands from 1,000."""
     axes.set(xscale="log", xlabel="training step")

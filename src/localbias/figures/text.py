@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from localbias.figures.style import COLOURS, CYCLE, DARK, MARKERS, percent, step_axis
+from localbias.figures.style import COLOURS, CYCLE, DARK, MARKERS, percent, shades, step_axis
 from localbias.statistics import share_over_seeds
 
 
@@ -182,7 +182,7 @@ def setting_ratios(
     figure, axes = plt.subplots(1, len(panels), figsize=(9.4, 3.6), sharey=True, squeeze=False)
     for axis, (title, settings) in zip(axes[0], panels.items()):
         for k, (setting, (steps, ratios, rule)) in enumerate(settings.items()):
-            colour = plt.get_cmap("viridis")(k / len(settings))
+            colour = shades(len(settings))[k]
             axis.plot(steps, ratios.mean(0), color=colour, label=setting)
             axis.fill_between(
                 steps, ratios.min(0), ratios.max(0), color=colour, alpha=0.12, linewidth=0
