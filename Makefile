@@ -85,7 +85,7 @@ lock:
 	cp -R pyproject.toml README.md LICENSE src "$$scratch"; \
 	unset UV_FIND_LINKS UV_EXTRA_INDEX_URL; cd "$$scratch"; \
 	compile="uv/bin/uv pip compile --quiet --universal --no-annotate --no-header pyproject.toml"; \
-	$$compile --extra book --extra test --output-file constraints.txt > /dev/null; \
+	$$compile --extra book --extra test --extra models --output-file constraints.txt > /dev/null; \
 	cp constraints.txt workflow.txt; $$compile --extra workflow --output-file workflow.txt > /dev/null; \
 	cp constraints.txt "$(CURDIR)"; cp workflow.txt "$(CURDIR)/workflow/constraints.txt"
 

@@ -14,7 +14,7 @@ from localbias.store import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
-EXTRAS = ("book", "test")  # of the usual environment; sweeps have a further one
+EXTRAS = ("book", "test")  # of the usual environment; sweeps and pretrained models have their own
 
 
 def pins(path):
@@ -22,7 +22,7 @@ def pins(path):
 
 
 # By the file of constraints: the extras that are installed with it.
-LOCKED = {"constraints.txt": EXTRAS, "workflow/constraints.txt": ("workflow",)}
+LOCKED = {"constraints.txt": (*EXTRAS, "models"), "workflow/constraints.txt": ("workflow",)}
 
 
 def installs(text):

@@ -213,7 +213,9 @@ def rank_correlation(
     if len(x) < LEAST_PAIRS or np.isnan(value := coefficients([one[None] for one in members])[0]):
         return None
     drawn = np.random.default_rng(seed)
-    resamples = coefficients([one[drawn.integers(len(one), size=(draws, len(one)))] for one in members])
+    resamples = coefficients(
+        [one[drawn.integers(len(one), size=(draws, len(one)))] for one in members]
+    )
     low, high = np.nanquantile(resamples, [(1 - level) / 2, (1 + level) / 2])
     return RankCorrelation(float(value), float(low), float(high), len(x))
 

@@ -10,10 +10,21 @@ from typing import Annotated
 
 import typer
 
-from localbias.cli import book, records, runs
+from localbias.cli import book, recent, records, runs
 from localbias.cli.options import DAMAGED, DIFFERS, FAILED, MISSING, app, one_line
 
-__all__ = ["DAMAGED", "DIFFERS", "FAILED", "MISSING", "app", "book", "main", "records", "runs"]
+__all__ = [
+    "DAMAGED",
+    "DIFFERS",
+    "FAILED",
+    "MISSING",
+    "app",
+    "book",
+    "main",
+    "recent",
+    "records",
+    "runs",
+]
 
 
 def _version(asked: bool) -> None:
@@ -44,7 +55,7 @@ def main() -> None:
     """The command. An error that names its cause is shown as one line, without a traceback."""
     try:
         app()
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
         sys.exit(f"localbias: {one_line(error)}")
     except (MemoryError, RuntimeError) as error:  # torch's own errors of memory are RuntimeErrors
         if isinstance(error, RuntimeError) and "memory" not in str(error):

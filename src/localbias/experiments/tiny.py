@@ -12,6 +12,7 @@ import torch
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 WIDTH, CHANNELS = 32, 4  # of the texts' features, and of the latents
+SCALE = 0.3  # standard deviation of the transformer's weights
 
 
 def pipeline(kind: str, seed: int = 0) -> Any:
@@ -34,6 +35,9 @@ def pipeline(kind: str, seed: int = 0) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = builders[kind]()
+        for weights in made.transformer.parameters():
+            if weights.ndim > 1:  # larger than by default, or a token would hear itself alone
+                torch.nn.init.normal_(weights, std=SCALE)
     made.transformer.eval()
     made.set_progress_bar_config(disable=True)
     return made
@@ -104,7 +108,7 @@ def _flux() -> Any:
 def _decoder() -> Any:
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL(
+    made: Any = AutoencoderKL(
         latent_channels=CHANNELS,
         block_out_channels=(4, 4, 8, 8),  # four stages, so that a latent is 8 × 8 pixels
         norm_num_groups=2,
@@ -114,7 +118,8 @@ def _decoder() -> Any:
         use_post_quant_conv=False,
         scaling_factor=1.5,
         shift_factor=0.06,
-    ).eval()
+    )
+    return made.eval()
 
 
 def _clip() -> Any:
