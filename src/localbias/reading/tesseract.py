@@ -69,6 +69,7 @@ def words(picture: Image.Image) -> list[tuple[str, float]]:
     """
     reader = _reader(whole=True)
     reader.SetImage(picture.convert("RGB"))
+    reader.Recognize()
     found = [
         (MARKS.sub("", text), float(confidence)) for text, confidence in reader.MapWordConfidences()
     ]
