@@ -28,17 +28,31 @@ def test_the_book_has_all_its_records(capsys):
 
 
 def test_the_book_has_all_its_chains():
-    for treatment in recursion.TREATMENTS:
-        for seed in range(catalogue.CHAINED):
-            stem = catalogue.chain(treatment, "laptop", seed).stem
-            assert store.find(stem, recursion._stem_of, recursion.CHAINS), stem
+    chained = (
+        (catalogue.chain, catalogue.CHAINED),
+        (catalogue.digit_chain, catalogue.DIGITS_CHAINED),
+    )
+    for make, counts in chained:
+        for treatment, count in counts.items():
+            for seed in range(count):
+                stem = make(treatment, "laptop", seed).stem
+                assert store.find(stem, recursion.stem_of, recursion.CHAINS), stem
 
 
 def test_chains_are_stacked_by_treatment(elsewhere):
     found = recorded.chains("smoke", device="cpu")
-    assert list(found) == list(recursion.TREATMENTS)
+    assert set(found) == set(recursion.TREATMENTS)
     assert found["filter"]["bad"].shape == (1, 3) and found["none"]["width"].shape == (1, 3)
-    assert len(list((elsewhere / "chains").glob("*.json"))) == 4
+    assert len(list((elsewhere / "chains").glob("*.json"))) == 5
+
+
+def test_chains_of_digits_have_pictures_and_distances(elsewhere):
+    found = recorded.digit_chains("smoke", device="cpu")["filter"]
+    assert found["pictures"].shape == (1, 3, 100, 1, 14, 14)
+    # Digits that the reader was trained on are read; what has hardly been trained is far from any.
+    assert (
+        found["bad"][0, 0] < 0.02 and (found["distance"][0, 1:] > 5 * found["distance"][0, 0]).all()
+    )
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -54,6 +68,7 @@ def test_a_chapter_asks_for_what_it_was_told_and_for_all_of_it(chapter):
     assert patterns
     loops = "recorded(name)" in code or "recorded(base)" in code
     compared = {"modes.LINE": modes.LINE, "modes.PLANE": modes.PLANE}  # by a name of the package
+    compared |= {"modes.STEPS": {"steps": modes.STEPS}}
     compared |= {"beyond.TREATMENTS": beyond.TREATMENTS}
     compared |= {"beyond.COUNTS": {"parity": beyond.COUNTS}}
     named = [by for place, table in compared.items() if place in code for by in table.values()]

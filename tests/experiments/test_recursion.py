@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from localbias.experiments import Setup, catalogue, recursion
+from localbias.experiments.generations import Drawn, balanced
 from localbias.experiments.recursion import Chain, _treated, run
 
 
@@ -18,7 +19,7 @@ def test_a_chain_is_stored_once_and_found_again(smoke, tmp_path):
     first = run(smoke["none"], "cpu", **folders)
     again = run(smoke["none"], "cpu", **folders)
     assert first.path == again.path and len(list((tmp_path / "chains").glob("*.json"))) == 1
-    assert recursion._stem_of(first.experiment) == smoke["none"].stem
+    assert recursion.stem_of(first.experiment) == smoke["none"].stem
     arrays = first.arrays
     assert arrays["bad"].shape == (3,) and arrays["modes"].shape == (3, 25)
     assert arrays["bad"][0] == 0 and arrays["width"][0] == pytest.approx(1, abs=0.1)
@@ -41,7 +42,8 @@ def test_treatments_keep_what_they_say():
     kept = {}
     for name in ("filter", "random", "none"):
         chain = Chain(catalogue.make("grid-25-gentle", "smoke"), name, 1, 40)
-        kept[name] = _treated(chain, drawn, moves, torch.Generator().manual_seed(0))[:, 0]
+        treated = _treated(chain, Drawn(drawn), moves, torch.Generator().manual_seed(0))
+        kept[name] = treated.signals[:, 0]
     assert kept["filter"].sort().values.tolist() == list(range(10, 50))  # the 40 that moved least
     assert kept["filter"].tolist() != sorted(kept["filter"].tolist(), reverse=True)  # not by order
     assert len(set(kept["random"].tolist())) == 40 and kept["random"].min() < 10
@@ -51,12 +53,12 @@ def test_sorted_points_stay_in_order_and_are_read_so():
     """What the released code does: the last batches are those that moved most."""
     drawn, moves = torch.arange(50.0)[:, None], torch.arange(50.0).flip(0)
     chain = Chain(catalogue.make("grid-25-gentle", "smoke"), "sorted", 1, 40)
-    kept = _treated(chain, drawn, moves, torch.Generator().manual_seed(0))
-    assert kept[:, 0].tolist() == list(range(49, 9, -1))
+    kept = _treated(chain, Drawn(drawn), moves, torch.Generator().manual_seed(0))
+    assert kept.signals[:, 0].tolist() == list(range(49, 9, -1))
 
 
 def test_batches_in_order_go_through_the_points_and_begin_again(monkeypatch):
-    setup, seen = Setup(catalogue.make("grid-25-gentle", "smoke")), []
+    chain, seen = catalogue.chain("sorted", "smoke"), []
 
     def train(state, config, draw, seed):
         for state.step in range(3):
@@ -64,8 +66,8 @@ def test_batches_in_order_go_through_the_points_and_begin_again(monkeypatch):
             yield state
 
     monkeypatch.setattr(recursion, "train", train)
-    points = torch.arange(5.0)[:, None].expand(-1, 2)
-    recursion._trained(setup, points, 0, 1, torch.device("cpu"), in_order=True)
+    points = Drawn(torch.arange(5.0)[:, None].expand(-1, 2))
+    recursion._trained(chain, Setup(chain.experiment), points, 1, torch.device("cpu"))
     assert seen == [[0, 1, 2, 3], [4, 0, 1, 2], [3, 4, 0, 1]]
 
 
@@ -94,5 +96,41 @@ def test_what_is_no_chain_is_refused(options, sentence):
 
 def test_a_chain_of_pictures_is_refused(tmp_path):
     chain = Chain(catalogue.make("parity-8-unet", "smoke"), "none", 1, 10)
-    with pytest.raises(ValueError, match="'parity-8-unet', which shows no points"):
+    with pytest.raises(ValueError, match="'parity-8-unet', which shows no points and no single"):
         run(chain, "cpu", tmp_path / "chains", tmp_path / "runs")
+
+
+def test_a_network_of_digits_is_told_most_labels(monkeypatch):
+    chain, told = catalogue.digit_chain("none", "smoke"), []
+
+    def train(state, config, draw, seed):
+        draw(torch.Generator().manual_seed(0), 10_000)
+        told.append(state.denoiser.network.labels)
+        yield state
+
+    monkeypatch.setattr(recursion, "train", train)
+    data = Drawn(torch.zeros(50, 1, 14, 14), balanced(50))
+    recursion._trained(chain, Setup(chain.experiment), data, 0, torch.device("cpu"))
+    counts = told[0].bincount(minlength=11) / 10_000
+    assert counts[10].item() == pytest.approx(0.1, abs=0.01)
+    assert counts[:10].tolist() == pytest.approx([0.09] * 10, abs=0.01)
+
+
+def test_digits_need_a_network_with_labels_and_have_no_exact_score(tmp_path):
+    chain = catalogue.digit_chain("none", "smoke")
+    plain = chain.experiment.replace(network=dict(kind="mlp", width=8))
+    folders = tmp_path / "chains", tmp_path / "runs"
+    with pytest.raises(ValueError, match="a MLP for signals with labels; allowed: labelled"):
+        run(Chain(plain, "none", 1, 100), "cpu", *folders)
+    with pytest.raises(ValueError, match="treatment='exact' of 'digits'; allowed: of points"):
+        run(Chain(chain.experiment, "exact", 1, 100), "cpu", *folders)
+
+
+def test_the_paper_tier_of_digits_is_the_other_papers():
+    made = catalogue.digit_chain("filter", "paper")
+    training, drawn = made.experiment.training, made.points / (1 - made.dropped)
+    assert (made.generations, made.points) == (5, 60_000) and round(drawn, -2) == 65_000
+    assert training.rate == 1e-4 and training.steps * training.batch == pytest.approx(
+        50 * 60_000, rel=1e-3
+    )
+    assert made.experiment.schedule.steps == made.experiment.sampling.steps == 500

@@ -121,6 +121,7 @@ def add_directives(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None
         app.add_directive("tally", front.Tally, override=True)
         app.add_directive("opening", front.Opening, override=True)
         app.add_directive("findings", front.Findings, override=True)
+        app.add_directive("finding", front.Finding, override=True)
         app.add_directive("records", provenance.Records, override=True)
         app.add_directive("costs", provenance.Costs, override=True)
         if provenance.FigureOrigins not in app.registry.get_transforms():

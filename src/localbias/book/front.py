@@ -3,6 +3,7 @@
 - `{opening}`: a training on words, moment by moment
 - `{tally}`: how many rows of the ledger have each verdict
 - `{findings}`: results that surprised us, with their numbers
+- `{finding}`, such as of sorted-batches: one that another page tells
 """
 
 from docutils import nodes
@@ -62,3 +63,16 @@ class Findings(SphinxDirective):
                 "", *(nodes.list_item("", *line) for line in lines), classes=["findings"]
             )
         ]
+
+
+class Finding(SphinxDirective):
+    """A sentence of `findings.ASIDES`, by its name."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        pages_of_records(self.env).add(self.env.docname)
+        name = self.arguments[0]
+        if name not in findings.ASIDES:
+            raise self.error(f"no finding {name!r}; there are: {', '.join(findings.ASIDES)}")
+        return parsed(self.state, findings.ASIDES[name](), name)

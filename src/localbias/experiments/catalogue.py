@@ -294,7 +294,9 @@ def unknown(name: str) -> str:
     return f"unknown experiment {name!r}; {meant}`localbias list` names all"
 
 
-CHAINED = 5  # chains of each treatment that the book shows
+# Treatment -> how many chains the book shows.
+CHAINED = dict(filter=5, sorted=3, random=5, none=5, exact=5)
+DIGITS_CHAINED = dict(filter=1, none=1)
 
 
 def chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
@@ -315,15 +317,11 @@ def chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
     return Chain(one.replace(training=training, measure_at=(2000,)), treatment)
 
 
-DIGITS_CHAINED = 1
-DIGIT_TREATMENTS = ("filter", "random", "none")
-
-
 def digit_chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
     """A chain of MNIST digits, whose networks are told the label.
 
     Args:
-        treatment: one of DIGIT_TREATMENTS.
+        treatment: one of `recursion.TREATMENTS`, but "exact".
         tier: "smoke" or "laptop"; "paper" for the other paper's picture size, steps and counts. Its
             network, schedule and guidance are not printed.
         seed: of the chain.

@@ -11,7 +11,8 @@ from localbias.experiments.results import Results
 from localbias.render import Points
 
 POINTS = 600  # along a curve
-# What chapter 5 compares: question -> label -> experiment, in one dimension and in the plane.
+# What chapter 5 compares: question -> label -> experiment, in one dimension and in the plane; and
+# the number of steps of the schedule.
 LINE = {
     "the schedule": {"β .001 to .2": "modes-3", "β .0001 to .02": "modes-3-gentle"},
     "the network": {
@@ -26,6 +27,11 @@ LINE = {
         "1,000": "modes-3-points-1000",
         "modes at 1, 2, 4, 5": "modes-4",
     },
+}
+STEPS = {
+    "T = 100": "modes-3-gentle-T-100",
+    "T = 1,000": "modes-3-gentle",
+    "T = 4,000": "modes-3-gentle-T-4000",
 }
 PLANE = {
     "the network": {

@@ -9,7 +9,7 @@ import numpy as np
 
 from localbias.experiments import beyond, catalogue, engine
 from localbias.experiments.configuration import Experiment
-from localbias.experiments.recursion import TREATMENTS
+from localbias.experiments.recursion import Chain
 from localbias.experiments.recursion import run as run_chain
 from localbias.experiments.results import Results
 from localbias.store import Record, all_records, cost, note_read
@@ -52,6 +52,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
 SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | dict.fromkeys(catalogue.MODES, 1)
+    | {"modes-3-gentle-T-100": 3}
     | dict.fromkeys(beyond.BEYOND, 1)
     | {f"parity-8-scalars-n{count}": 3 for count in (32, 40, 48)}
     | dict.fromkeys(catalogue.STRESS, 5)
@@ -128,18 +129,45 @@ def chains(tier: str = "laptop", seed: int = 0, device: str = "auto") -> dict[st
     Returns:
         Treatment -> name of the array -> [S, 1 + G].
     """
-    count = 1 if tier == "smoke" else catalogue.CHAINED
-    seeds = range(count) if seed == 0 else (seed,)
-    folder = engine.records_of(tier) / "chains"
-    found = {}
-    for treatment in TREATMENTS:
-        chosen = [catalogue.chain(treatment, tier, one) for one in seeds]
-        records = [run_chain(one, device, folder) for one in chosen]
-        names = ("bad", "kept", "width")
-        found[treatment] = {
-            name: np.stack([record.arrays[name] for record in records]) for name in names
-        }
-    return found
+    return {
+        treatment: _chained(
+            [catalogue.chain(treatment, tier, one) for one in _seeds(count, tier, seed)],
+            ("bad", "kept", "width"),
+            device,
+        )
+        for treatment, count in catalogue.CHAINED.items()
+    }
+
+
+def digit_chains(
+    tier: str = "laptop", seed: int = 0, device: str = "auto"
+) -> dict[str, dict[str, Any]]:
+    """What chains of digits measured, as of `chains`.
+
+    Returns:
+        Treatment -> name of the array -> [S, 1 + G], of pictures [S, 1 + G, n, 1, side, side].
+    """
+    return {
+        treatment: _chained(
+            [catalogue.digit_chain(treatment, tier, one) for one in _seeds(count, tier, seed)],
+            ("bad", "kept", "refused", "distance", "pictures"),
+            device,
+        )
+        for treatment, count in catalogue.DIGITS_CHAINED.items()
+    }
+
+
+def _seeds(count: int, tier: str, seed: int) -> Sequence[int]:
+    """The chains that a chapter shows."""
+    return range(1 if tier == "smoke" else count) if seed == 0 else (seed,)
+
+
+def _chained(chosen: Sequence[Chain], names: Sequence[str], device: str) -> dict[str, np.ndarray]:
+    """Some arrays of chains, stacked."""
+    records = [
+        run_chain(one, device, engine.records_of(one.experiment.tier) / "chains") for one in chosen
+    ]
+    return {name: np.stack([record.arrays[name] for record in records]) for name in names}
 
 
 def expected_seconds(experiments: Sequence[Experiment]) -> list[float | None]:

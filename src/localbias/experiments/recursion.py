@@ -123,15 +123,15 @@ def run(chain: Chain, device: str = "auto", folder: Path = CHAINS, runs: Path = 
         FloatingPointError: where a training diverges.
     """
     chosen = auto_device(device)
-    found = store.find(chain.stem, _stem_of, folder)
+    found = store.find(chain.stem, stem_of, folder)
     if found:
         return found
     with store.only_writer(chain.stem, folder, runs):
-        found = store.find(chain.stem, _stem_of, folder)
+        found = store.find(chain.stem, stem_of, folder)
         return found or _run(chain, chosen, folder)
 
 
-def _stem_of(held: dict[str, Any]) -> str:
+def stem_of(held: dict[str, Any]) -> str:
     """The name that belongs to the configuration of a record."""
     return revive(Chain, held).stem
 
@@ -167,7 +167,7 @@ def _generations(chain: Chain, device: torch.device) -> Iterator[dict[str, np.nd
     yield row
     for generation in range(chain.generations):
         if chain.treatment == "exact":
-            denoiser: DenoiserLike = _mixture(setup, float(row["width"]))
+            denoiser: DenoiserLike = _mixture(setup, row)
         else:
             denoiser = _trained(chain, setup, data, generation, device)
         drawn, moves = _sampled(chain, setup, denoiser, generation, device)
@@ -176,12 +176,14 @@ def _generations(chain: Chain, device: torch.device) -> Iterator[dict[str, np.nd
         yield row
 
 
-def _mixture(setup: Setup, width: float) -> Mixture:
-    """The exact denoiser of the data's modes with another width, in the data's σ."""
+def _mixture(setup: Setup, row: dict[str, np.ndarray]) -> Mixture:
+    """The exact denoiser of the data's modes, as wide as the last generation's points."""
     shown, grammar = setup.renderer, setup.grammar
     if not isinstance(shown, Points):
         raise ValueError(f"treatment='exact' of {setup.experiment.name!r}; allowed: of points")
-    covariance = (width * shown.spread) ** 2 * torch.eye(shown.length, dtype=torch.float64)
+    covariance = (float(row["width"]) * shown.spread) ** 2 * torch.eye(
+        shown.length, dtype=torch.float64
+    )
     return Mixture(shown.means(grammar.support), covariance, setup.schedule, grammar.probabilities)
 
 
