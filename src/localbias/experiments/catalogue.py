@@ -222,7 +222,7 @@ MODES: dict[str, Mixed | Watched | Long] = {
     "modes-3": Mixed(THREE, paper_steps=20_000, paper_points=6667, keep=(1000, 8000)),
     "modes-3-gentle": Mixed(THREE, schedule=GENTLE, keep=(1000, 8000)),
     "modes-3-gentle-T-100": Mixed(THREE, schedule=stretched(GENTLE, 100)),
-    "modes-3-gentle-T-4000": Mixed(THREE, schedule=stretched(GENTLE, 4000)),
+    "modes-3-gentle-T-250": Mixed(THREE, schedule=stretched(GENTLE, 250)),
     "modes-3-narrow": Mixed(THREE, PLAIN | dict(width=16)),
     "modes-3-wide": Mixed(THREE, PLAIN | dict(width=256)),
     "modes-4": Mixed(FOUR, paper_steps=50_000, paper_points=12_500),

@@ -30,8 +30,8 @@ LINE = {
 }
 STEPS = {
     "T = 100": "modes-3-gentle-T-100",
+    "T = 250": "modes-3-gentle-T-250",
     "T = 1,000": "modes-3-gentle",
-    "T = 4,000": "modes-3-gentle-T-4000",
 }
 PLANE = {
     "the network": {

@@ -52,7 +52,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
 SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | dict.fromkeys(catalogue.MODES, 1)
-    | {"modes-3-gentle-T-100": 3}
+    | {"modes-3-gentle-T-100": 3, "modes-3-gentle-T-250": 1}
     | dict.fromkeys(beyond.BEYOND, 1)
     | {f"parity-8-scalars-n{count}": 3 for count in (32, 40, 48)}
     | dict.fromkeys(catalogue.STRESS, 5)
@@ -100,6 +100,14 @@ class Recorded:
         for record in self._results[name].records:
             note_read(record)  # each cell that uses it says so, not the first one alone
         return self._results[name]
+
+    def existing(self, name: str) -> Results | None:
+        """What records of any experiment say that are there already; nothing is trained for it."""
+        tier = catalogue.tier_for(name, self.tier)
+        records = catalogue.found(name, tier, self.seeds(name))
+        for record in records:
+            note_read(record)
+        return Results(records) if records else None
 
     def seeds(self, name: str) -> Sequence[int]:
         """The seeds of an experiment that the chapter shows."""

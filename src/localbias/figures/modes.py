@@ -296,3 +296,28 @@ def chains(panels: Mapping[str, Mapping[str, np.ndarray]], shares: Collection[st
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
+
+
+def mosaics(panels: Mapping[str, np.ndarray], rows: int, columns: int = 10) -> Figure:
+    """Small pictures, side by side: a panel each.
+
+    Args:
+        panels: title -> uint8 [n, 1, side, side].
+        rows: of panels.
+        columns: of pictures in a panel.
+    """
+    across = -(-len(panels) // rows)
+    figure, axes = plt.subplots(
+        rows, across, figsize=(9.4, 9.4 / across * rows + 0.3 * rows), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (title, pictures) in zip(axes.flat, panels.items()):
+        down = -(-len(pictures) // columns)
+        sides = pictures.shape[-2:]
+        whole = np.zeros((down * columns, *sides), np.uint8)
+        whole[: len(pictures)] = pictures[:, 0]
+        lines = whole.reshape(down, columns, *sides).swapaxes(1, 2)
+        axis.imshow(lines.reshape(down * sides[0], -1), cmap="gray", vmin=0, vmax=255)
+        axis.set_title(title)
+    return figure

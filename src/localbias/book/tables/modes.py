@@ -8,6 +8,7 @@ from IPython.display import Markdown
 
 from localbias.book.tables.markdown import interval, table
 from localbias.book.tables.outcomes import sampler
+from localbias.exact import NAMES
 from localbias.experiments import Results, Sampling, filters
 from localbias.experiments.filters import Cut, cut, places
 from localbias.grammar.columns import MORE, NONE, OTHER, Columns
@@ -198,6 +199,30 @@ def generations(chains: Mapping[str, Mapping[str, np.ndarray]]) -> Markdown:
     return table(rows)
 
 
+def digit_generations(chains: Mapping[str, Mapping[str, np.ndarray]]) -> Markdown:
+    """What each generation of digits is: means over the chains, and 95 % intervals where several.
+
+    Args:
+        chains: treatment -> arrays as of `recorded.digit_chains`.
+    """
+    columns = {
+        "not read as told": ("bad", ".1%"),
+        "of these unreadable": ("refused", ".1%"),
+        "left after the treatment": ("kept", ".1%"),
+        "Fréchet distance": ("distance", ".0f"),
+    }
+    rows = []
+    for treatment, arrays in chains.items():
+        for generation in range(arrays["bad"].shape[1]):
+            row = {"treatment": treatment, "generation": str(generation) if generation else "data"}
+            for title, (name, form) in columns.items():
+                values = arrays[name][:, generation]
+                known = mean_interval(values) if len(values) > 1 else None
+                row[title] = interval(*known, form) if known else format(values[0], form)
+            rows.append(row)
+    return table(rows)
+
+
 def _cut_cells(found: Sequence[Cut]) -> dict[str, str]:
     """Means over the seeds and ranges, widened to the intervals of single seeds where few."""
     if not found:
@@ -286,6 +311,30 @@ def questions(
     return asked
 
 
+def from_exact(
+    subjects: Mapping[str, Results], away: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, dict[str, list[Auc | None]]]:
+    """Question -> exact denoiser -> areas by the distance from it, for `figures.probes`.
+
+    Questions without weights to draw the samples by, or without enough samples, are left out.
+
+    Args:
+        subjects: title -> records.
+        away: title -> what `distances` gives of two levels, the earlier one first.
+    """
+    names = [f"{name}, {when}" for when in ("midway", "late") for name in NAMES]
+    asked = {}
+    for title, results in subjects.items():
+        for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
+            for group in filters.GROUPS:
+                areas_of = [filters.areas(results, far, group)[row] for far in away[title].values()]
+                if any(area for found in areas_of for area in found):
+                    asked[f"{title}, step {results.steps[row]:,}: {group}"] = dict(
+                        zip(names, areas_of)
+                    )
+    return asked
+
+
 def _ends(at: Mapping[float, object]) -> list[tuple[str, float]]:
     """The first and the last of the levels, by what they are."""
     return [("in the band", min(at)), ("late", max(at))] if at else []
@@ -304,18 +353,23 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Markdown:
     )
 
 
-def advice(subjects: Mapping[str, Results]) -> Markdown:
+def advice(
+    subjects: Mapping[str, Results],
+    further: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+) -> Markdown:
     """Which probe for which question, chosen on one half of the samples and judged on the other.
 
     Args:
         subjects: title -> records.
+        further: title -> other probes, as of `filters.advice`.
     """
     rows = []
     for group in filters.GROUPS:
         for title, results in subjects.items():
             for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
                 seeds = range(len(results.records))
-                found = [filters.advice(results, group, row, seed) for seed in seeds]
+                more = (further or {}).get(title)
+                found = [filters.advice(results, group, row, seed, more) for seed in seeds]
                 known = [one for one in found if one]
                 if not known:
                     continue
