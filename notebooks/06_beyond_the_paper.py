@@ -593,7 +593,9 @@ without_gradients(maps, 12, seed)
 # file, without gradients. The probe runs on it: an inference session in a function is all it takes.
 # But this network was distilled to go from noise to a field in one step. It is no denoiser at the
 # levels between, a ratio would say nothing of a guess that it does not make, and so it is in no
-# table here.
+# table here. Nor are the paper's own large models, Stable Diffusion 3.5-medium and FLUX.1-dev:
+# their weights could not be fetched. `localbias recent` draws, reads and probes them where there is
+# a GPU, and [a page](recent_models) says how.
 
 # %% [markdown]
 # ## What others have found since
