@@ -291,8 +291,8 @@ plt.show()
 #
 # ## Simple shapes
 #
-# **Shapes come before their places: most early pictures have one in another's column. Two of a kind,
-# the paper's example, are rarer and stay longer.**
+# **Shapes come before their places: most early pictures have one in another's column; two of a
+# kind, the paper's example, are rarer and stay longer.**
 #
 # The paper's pictures have three columns: a triangle somewhere in the first or none, a square in
 # the second or none, a pentagon in the third or none, and never nothing at all. Hallucinations are
