@@ -255,7 +255,8 @@ if tier == "laptop" and seed == 0 and live_steps >= 4000:
 # 2. **Hallucination.** Symbols become sharp, and about half of the readable strings break the rule,
 #    as often as if every symbol had been drawn by itself. Yet in this dense network the blue curve
 #    runs ahead of the green one from the start: the valid strings that appear are mostly training
-#    strings. It knows more than its symbols; chapter 6 says what.
+#    strings. It knows more than its symbols; {numref}`fig-beyond-ladder` says
+#    what.
 # 3. **Overfitting.** Hallucinations become fewer and the green curve falls towards zero: the
 #    network gets to know the *training strings*, not the rule. It does not extrapolate.
 #

@@ -720,7 +720,7 @@ tables.above_chance([*bases.values(), *changed])
 #   have a ratio far above what the rule would show, and their $\hat{x}_0$ is nearest to that of
 #   independent symbols. There the paper's explanation holds, with a qualification: half of the
 #   samples break the rule, too, where a network knows its training set's pairs and triples
-#   (chapter 6).
+#   ({numref}`fig-beyond-ladder`).
 # - **A falling ratio is not the rule arriving.** Where it falls together with rising accuracy the
 #   network mostly ends nearest to the *training set's* denoiser; on Dyck words (chapter 4) to the
 #   rule's. Where it falls without, as in the DiT, accuracy need not follow.

@@ -291,7 +291,7 @@ plt.show()
 #
 # ## Simple shapes
 #
-# **Shapes come before their places: most early pictures have one in another's column. Two of a
+# **Shapes come before their places: most early pictures have one in another's column; two of a
 # kind, the paper's example, are rarer and stay longer.**
 #
 # The paper's pictures have three columns: a triangle somewhere in the first or none, a square in

@@ -360,7 +360,7 @@ plt.show()
 # %% tags=["hide-input"]
 #| label: beyond-depths
 #| fig-cap: >-
-#|   Ratio of x̂0 along training (left; dotted: the exact rule) and hallucination (right), of Dyck
+#|   Ratio of x̂0 along training (left; dashed: the exact rule) and hallucination (right), of Dyck
 #|   words of length 12 that are nested up to a depth.
 #| fig-alt: >-
 #|   Line plots: the ratio of each depth along training beside that of its exact rule
@@ -536,9 +536,9 @@ attention_tables.rests(paths, gaps, mlps)
 # So this does **not** explain why the paper's DiT lets its ratio fall sooner than its UNet. On
 # fresh data this layer with its one head is more local than the two-layer network, and for longer.
 # Two things that the layer here does not have are left as candidates: positions that tell tokens
-# apart (chapter 1 trains both), and the accidents of a finite training set, whose coefficients of
-# order 2 and 3 are not zero: by the second line above these pull at once. Several heads could
-# cancel the cost of each other's mixes; that was not computed.
+# apart ({numref}`fig-outcomes-spacing`), and the accidents of a finite training set, whose
+# coefficients of order 2 and 3 are not zero: by the second line above these pull at once. Several
+# heads could cancel the cost of each other's mixes; that was not computed.
 #
 # Six findings of a trial came before this section. What became of them:
 
