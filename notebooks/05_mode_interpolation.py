@@ -457,8 +457,8 @@ tables.generations(generations)
 #
 # ## Both probes on both problems
 #
-# **The variance finds what lies between modes, and in the local phase of text no probe tells a
-# hallucinated string from a valid one.**
+# **The variance finds what lies between modes, and early in text, while half of the strings break
+# the rule, no probe tells these from valid ones.**
 #
 # Now the cross. Parity of eight on scalars, and Quarter-MNIST by a DiT with a token a digit, are
 # drawn again, and the way to each sample is watched: the variance of $\hat{x}_0$ in the last steps
@@ -491,13 +491,14 @@ tables.probes(questions)
 # %% [markdown]
 # Read it from the questions. *Unreadable*, or in no mode, is the other paper's hallucination, and
 # the variance finds it, better the longer the training. *Hallucination* is this book's: sharp
-# symbols that keep no rule. In the local phase of text (scalars at the earlier step) **no probe
-# tells a hallucinated string from a valid one**, and there is a reason. To the exact denoiser of
-# independent symbols, which such a network resembles, a string that breaks the rule is a mode like
-# any other: nothing about it is uncertain, so nothing moves. Later, when training strings are
-# learned by heart, the variance finds hallucinations well, and *valid strings that were never seen*
-# as well or better. It measures how far a sample is from what the network remembers, not whether it
-# keeps the rule.
+# symbols that keep no rule. In the hallucination phase of text (scalars at the earlier step) **no
+# probe tells a hallucinated string from a valid one**. That is to be expected: to the exact
+# denoiser of independent symbols a string that breaks the rule is a mode like any other, nothing
+# about it is uncertain, and nothing moves. This network knows pairs and triples of its training
+# strings, too (chapter 6), so *valid strings that were never seen* stand out already; the rule is in neither.
+# Later, when training strings are learned by heart, the variance finds hallucinations well, and
+# valid strings that were never seen as well or better. It fits how far a sample is from what the
+# network remembers, not whether it keeps the rule.
 #
 # On the board, whose rule the network has learned by then, the few points in missing modes move,
 # too.
@@ -519,7 +520,7 @@ tables.advice(subjects)
 
 # %% [markdown]
 # Some labelled samples choose the window of the variance; all probes together add little. While a
-# network is in its local phase, read the strings, or train on. Once it has begun to remember, a
+# network is in its hallucination phase, read the strings, or train on. Once it remembers, a
 # probe finds wrong strings, and valid new ones with them: whoever filters by it keeps the training
 # set.
 #
@@ -542,8 +543,8 @@ tables.advice(subjects)
 # - **Train longer before filtering.** Shares fall by orders of magnitude with training, and with a
 #   network that can tell near points apart.
 # - **The variance of x̂0 is a good alarm for what is unsharp or unremembered**, and blind to a
-#   wrong string whose symbols are sure. The local dependency ratio says why a network makes such
-#   strings, and not which ones.
+#   wrong string whose symbols are sure. The local dependency ratio speaks of how a network makes
+#   such strings, and not of which ones.
 #
 # ## The settings
 
