@@ -495,10 +495,10 @@ tables.probes(questions)
 # probe tells a hallucinated string from a valid one**. That is to be expected: to the exact
 # denoiser of independent symbols a string that breaks the rule is a mode like any other, nothing
 # about it is uncertain, and nothing moves. This network knows pairs and triples of its training
-# strings, too (chapter 6), so *valid strings that were never seen* stand out already; the rule is in neither.
-# Later, when training strings are learned by heart, the variance finds hallucinations well, and
-# valid strings that were never seen as well or better. It fits how far a sample is from what the
-# network remembers, not whether it keeps the rule.
+# strings, too (chapter 6), so *valid strings that were never seen* stand out already; the rule is
+# in neither. Later, when training strings are learned by heart, the variance finds hallucinations
+# well, and valid strings that were never seen as well or better. It fits how far a sample is from
+# what the network remembers, not whether it keeps the rule.
 #
 # On the board, whose rule the network has learned by then, the few points in missing modes move,
 # too.
