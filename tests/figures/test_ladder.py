@@ -36,7 +36,7 @@ def test_threshold_marks_each_training_and_the_laws():
         for x, y in zip(line.get_xdata(), line.get_ydata())
     )
     assert points == [(32, 0.0), (32, 0.1), (64, 0.4), (64, 0.5)]
-    assert labelled(axis)["law of order 3, no parameter"].get_ydata().tolist() == [0.0, 0.49]
+    assert labelled(axis)["law of order 3"].get_ydata().tolist() == [0.0, 0.49]
     assert "of 128" in axis.get_xlabel()
 
 
