@@ -79,8 +79,9 @@ for name, model in pretrained.MODELS.items():
     print(f"  at √ᾱ = {', '.join(map(str, own.levels))}")
 
 # %% [markdown]
-# Steps, guidance and size are those of the models' own examples, and the noise is drawn on the CPU.
-# The levels are those of §4.3, the region is the middle of the picture. Each is an option:
+# Steps, guidance and size are those of the models' own examples. The noise is drawn on the CPU, in
+# the precision of the weights: with bfloat16 on a GPU the same seed is another picture than with
+# float32. The levels are those of §4.3, the region is the middle of the picture. Most are options:
 # `localbias recent --help`.
 #
 # ## Of which function
@@ -127,7 +128,7 @@ for step in steps[1:-1:2]:
 #
 # A word is what Tesseract read with a confidence of 50 or more and has four letters or more, and
 # nothing but letters. It is misspelt if the list of English words does not have it. Shorter strings
-# are not counted, for the list has nearly all of them:
+# are not counted, for the list has many of them:
 
 # %% tags=["hide-input"]
 drawn = random.Random(seed)

@@ -34,7 +34,7 @@ from localbias.store import code_version, process_of, write_atomically
 
 PROMPTS = ("A piece of calligraphy art", "A newspaper reporting news", "A blackboard with formulas")
 SEEDS = (0, 1, 2)
-LETTERS = 4  # of a word that is counted: nearly any two or three letters are in the list of words
+LETTERS = 4  # of a word that is counted: the list of words has many strings of two or three
 MEAN = "mean"  # of the levels, beside them
 
 

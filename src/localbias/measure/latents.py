@@ -198,6 +198,8 @@ def latent_products(
         resolution=ROUNDING * precision,
         details=True,
     )
+    # The way back to v undoes the subtraction, which was in float32, number by number.
+    own = replace(found, eps=ROUNDING * torch.finfo(torch.float32).eps)
+    velocity = own.converted(slope=-1 / step.sigma, shift=1 / step.sigma)
     rounding = (ROUNDING * precision) ** 2 * int(region.sum())
-    found = replace(found, floor=found.floor.clamp(min=rounding))
-    return found, found.converted(slope=-1 / step.sigma, shift=1 / step.sigma)
+    return replace(found, floor=found.floor.clamp(min=rounding)), velocity
