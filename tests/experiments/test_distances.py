@@ -13,7 +13,7 @@ def results(tmp_path_factory):
     """A watched board whose weights were kept at one of two steps."""
     folder = tmp_path_factory.mktemp("records")
     one = catalogue.make("board-13", "smoke").replace(keep=(10,), also=())
-    return Results([engine.run(one, "cpu", folder=folder, runs=folder)])
+    return Results([engine.run(one, "cpu", folder=folder, runs=folder / "runs")])
 
 
 def test_the_exact_rule_has_no_distance_from_itself(results, monkeypatch):
@@ -40,10 +40,10 @@ def test_only_weights_of_the_same_training_serve(results, tmp_path):
     other = results.experiment.replace(
         keep=(20,), network=results.experiment.network | {"width": 8}
     )
-    record = engine.run(other, "cpu", folder=tmp_path, runs=tmp_path)
+    record = engine.run(other, "cpu", folder=tmp_path, runs=tmp_path / "runs")
     with pytest.raises(ValueError, match="is another training than 'board-13'"):
         measured(results, (0.5,), Results([record]))
-    seed = engine.run(other.replace(seed=1), "cpu", folder=tmp_path, runs=tmp_path)
+    seed = engine.run(other.replace(seed=1), "cpu", folder=tmp_path, runs=tmp_path / "runs")
     found = measured(results, (0.5,), Results([seed]))
     assert all(np.isnan(values).all() for values in found.values())
 
