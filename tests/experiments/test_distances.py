@@ -46,10 +46,3 @@ def test_only_weights_of_the_same_training_serve(results, tmp_path):
     seed = engine.run(other.replace(seed=1), "cpu", folder=tmp_path, runs=tmp_path / "runs")
     found = measured(results, (0.5,), Results([seed]))
     assert all(np.isnan(values).all() for values in found.values())
-
-
-def test_advice_leaves_out_what_is_not_known(results):
-    unknown = {"far": np.full((1, 2, 32), np.nan)}
-    for row in (0, 1):
-        plain = filters.advice(results, "unreadable", row)
-        assert filters.advice(results, "unreadable", row, further=unknown) == plain
