@@ -240,6 +240,24 @@ def power_law(
     return PowerLaw(float(exponent), ends[0], ends[1], scale, SPREAD + math.exp(log_spread))
 
 
+def frechet(first: np.ndarray, second: np.ndarray) -> float:
+    """The Fréchet distance of two samples of features, each as a Gaussian (Heusel et al. 2017).
+
+    ‖μ − ν‖² + tr(C + D − 2 (C^½ D C^½)^½), with the samples' means and covariances. It is biased
+    upwards where samples are few, so only those of equal sizes are compared.
+
+    Args:
+        first: [n, F], n at least 2.
+        second: [m, F], likewise.
+    """
+    apart = np.square(first.mean(0, np.float64) - second.mean(0, np.float64)).sum()
+    spread, further = (np.cov(one, rowvar=False, dtype=np.float64) for one in (first, second))
+    sizes, axes = np.linalg.eigh(spread)
+    root = (axes * np.sqrt(sizes.clip(0))) @ axes.T
+    overlap = np.sqrt(np.linalg.eigvalsh(root @ further @ root).clip(0)).sum()
+    return float(apart + spread.trace() + further.trace() - 2 * overlap)
+
+
 class Auc(NamedTuple):
     """The area under an ROC curve: how well scores rank one group above another.
 

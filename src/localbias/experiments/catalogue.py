@@ -8,7 +8,7 @@ from typing import Any
 from localbias.diffusion import Schedule
 from localbias.experiments import engine
 from localbias.experiments.beyond import BEYOND
-from localbias.experiments.configuration import TIERS, Experiment
+from localbias.experiments.configuration import TIERS, Experiment, Sampling
 from localbias.experiments.headline import (
     UNETS,
     Long,
@@ -52,6 +52,7 @@ from localbias.experiments.recipes import (
 from localbias.experiments.recursion import Chain
 from localbias.experiments.setup import Setup
 from localbias.measure import Watching
+from localbias.training import Training
 
 PARITY_16 = dict(name="parity", length=16)
 
@@ -312,6 +313,51 @@ def chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
         return Chain(one, treatment, 2, 200)
     training = replace(one.training, steps=2000)
     return Chain(one.replace(training=training, measure_at=(2000,)), treatment)
+
+
+DIGITS_CHAINED = 1
+DIGIT_TREATMENTS = ("filter", "random", "none")
+
+
+def digit_chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
+    """A chain of MNIST digits, whose networks are told the label.
+
+    Args:
+        treatment: one of DIGIT_TREATMENTS.
+        tier: "smoke" or "laptop"; "paper" for the other paper's picture size, steps and counts. Its
+            network, schedule and guidance are not printed.
+        seed: of the chain.
+    """
+    most = dict(paper=60_000 * 50 // 256, laptop=1500, smoke=10)[tier]
+    network: dict[str, Any] = dict(kind="mlp", width=16 if tier == "smoke" else 512, depth=3)
+    shown: dict[str, Any] = dict(name="digit", side=14, exemplars=800)
+    training = Training(most, 128, 1e-3, decay="linear", ema=0.99)
+    sampling = Sampling(1, 5 if tier == "smoke" else 25, 1.0)
+    if tier == "paper":
+        network = dict(kind="unet", width=64, mults=[1, 2, 4])
+        shown = dict(name="digit", side=28, exemplars=5421, source="full")
+        training, sampling = Training(most, 256, 1e-4), Sampling(1, 500, 1.0)
+    one = Experiment(
+        "digits",
+        tier,
+        seed,
+        grammar=dict(name="modes", count=10),
+        renderer=shown,
+        network=dict(kind="labelled", classes=10, network=network),
+        n_train=10,
+        training=training,
+        measure_at=(most,),
+        rendering="fresh",
+        reads="x0",
+        target="x0",
+        schedule=Schedule("linear", 500),
+        sampling=sampling,
+    )
+    if tier == "paper":
+        return Chain(one, treatment, 5, 60_000, round(5 / 65, 4), guidance=0.5)
+    if tier == "smoke":
+        return Chain(one, treatment, 2, 200, window=3, guidance=0.5)
+    return Chain(one, treatment, 3, 6000, guidance=0.5)
 
 
 def tiers(name: str) -> tuple[str, ...]:

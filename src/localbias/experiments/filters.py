@@ -72,15 +72,16 @@ def areas(results: Results, scores: np.ndarray, group: str) -> list[list[Auc | N
         group: one of GROUPS.
 
     Returns:
-        [M][S]; None where a group has fewer than two samples.
+        [M][S]; None where a group has fewer than two samples, or a sample no score.
     """
     first, second = GROUPS[group]
     found: list[list[Auc | None]] = []
     for row in range(len(results.steps)):
         by_seed = []
         for seed, kinds in enumerate(outcomes(results)[:, row]):
-            among = np.isin(kinds, (*first, *second))
-            by_seed.append(auc(scores[seed, row, among], np.isin(kinds[among], first)))
+            among, here = np.isin(kinds, (*first, *second)), scores[seed, row]
+            known = bool(np.isfinite(here).all())
+            by_seed.append(auc(here[among], np.isin(kinds[among], first)) if known else None)
         found.append(by_seed)
     return found
 
@@ -178,7 +179,13 @@ def probes(results: Results) -> dict[str, np.ndarray]:
     return found
 
 
-def advice(results: Results, group: str, row: int = -1, seed: int = 0) -> Advice | None:
+def advice(
+    results: Results,
+    group: str,
+    row: int = -1,
+    seed: int = 0,
+    further: Mapping[str, np.ndarray] | None = None,
+) -> Advice | None:
     """Which probe to use for a question, and what all of them together are worth.
 
     Every other sample chooses the probe, the side that points to the first group, and the weights;
@@ -189,6 +196,7 @@ def advice(results: Results, group: str, row: int = -1, seed: int = 0) -> Advice
         group: one of GROUPS.
         row: of the measured steps.
         seed: by its place.
+        further: other probes, scores [S, M, n] by name; those that are NaN there are left out.
 
     Returns:
         None where a half has fewer than two samples of either group.
@@ -197,7 +205,9 @@ def advice(results: Results, group: str, row: int = -1, seed: int = 0) -> Advice
     kinds = outcomes(results)[seed, row]
     among = np.flatnonzero(np.isin(kinds, (*first, *second)))
     bad, chosen = np.isin(kinds[among], first), np.arange(len(among)) % 2 == 0
-    scores = {name: values[seed, row, among] for name, values in probes(results).items()}
+    every = probes(results) | dict(further or {})
+    scores = {name: values[seed, row, among] for name, values in every.items()}
+    scores = {name: values for name, values in scores.items() if np.isfinite(values).all()}
     there = {name: auc(values[chosen], bad[chosen]) for name, values in scores.items()}
     known = {name: area.value for name, area in there.items() if area}
     if not known:

@@ -17,24 +17,26 @@ from tqdm import tqdm
 
 from localbias import store
 from localbias.checks import require, typed
-from localbias.diffusion import DenoiserLike, last
+from localbias.diffusion import Denoiser, DenoiserLike, last
 from localbias.exact import Mixture
+from localbias.experiments import generations
 from localbias.experiments.configuration import Experiment
+from localbias.experiments.generations import Drawn, balanced
 from localbias.experiments.setup import Setup
 from localbias.measure import Watch, Watching
-from localbias.render import Points
+from localbias.networks import Labelled
+from localbias.render import Digit, Points
 from localbias.seeds import random_generator
 from localbias.store import RECORDS, RUNS, Record, beyond_defaults, key_of, revive
 from localbias.training import State, auto_device, train
 
 CHAINS = RECORDS / "chains"
 TREATMENTS = ("filter", "sorted", "random", "none", "exact")
-SHOWN = 400  # points of each generation that a record keeps
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of generations of one mixture.
+    """A chain of generations of one mixture, or of digits with labels.
 
     Attributes:
         experiment: the mixture, the network and how it is trained and sampled; its seed is the
@@ -51,6 +53,8 @@ class Chain:
         dropped: share of what is drawn that "filter" and "random" drop. The released code draws
             102,500 and keeps 100,000.
         window: visited steps at the end whose variance the filter takes.
+        guidance: of a network that is told labels (`Labelled`), classifier-free (w).
+        hidden: share of its training signals whose label it is not told.
 
     Raises:
         ValueError: for a field out of range.
@@ -62,6 +66,8 @@ class Chain:
     points: int = 10_000
     dropped: float = 0.0244
     window: int = 10
+    guidance: float = 0.0
+    hidden: float = 0.1
 
     def __post_init__(self):
         typed(self)
@@ -70,6 +76,8 @@ class Chain:
         require(self, "points", self.points >= 2, "at least 2")
         require(self, "dropped", 0 <= self.dropped < 1, "0 to below 1")
         require(self, "window", self.window >= 2, "at least 2")
+        require(self, "guidance", self.guidance >= 0, "0 or more")
+        require(self, "hidden", 0 <= self.hidden < 1, "0 to below 1")
 
     @property
     def key(self) -> str:
@@ -95,11 +103,14 @@ def run(chain: Chain, device: str = "auto", folder: Path = CHAINS, runs: Path = 
 
     The arrays, with G generations, of which the first row is the data's:
 
-    - bad float64 [1 + G]: share of the points, before the treatment, that lie in no mode
-    - kept float64 [1 + G]: the same of the points that the next network is trained on
-    - width float64 [1 + G]: standard deviation of points around their mode, in the data's σ
-    - modes int64 [1 + G, K^L]: points in each mode
-    - points float32 [1 + G, ≤ 400, L]
+    - bad float64 [1 + G]: share of the signals, before the treatment, that lie in no mode, or of
+      digits that are not read as their label
+    - kept float64 [1 + G]: the same of the signals that the next network is trained on
+    - of points: width float64 [1 + G], standard deviation around their mode, in the data's σ; modes
+      int64 [1 + G, K^L], points in each mode; points float32 [1 + G, ≤ 400, L]
+    - of digits: refused float64 [1 + G], share that cannot be read; distance float64 [1 + G], the
+      Fréchet distance of the reader's features from those of digits that were held out; pictures
+      uint8 `[1 + G, ≤ 100, *shape]`
 
     Args:
         chain: what to run.
@@ -108,7 +119,7 @@ def run(chain: Chain, device: str = "auto", folder: Path = CHAINS, runs: Path = 
         runs: folder of the locks.
 
     Raises:
-        ValueError: for a device that is not here, and signals that are no points.
+        ValueError: for a device that is not here, and signals that are neither points nor digits.
         FloatingPointError: where a training diverges.
     """
     chosen = auto_device(device)
@@ -149,92 +160,93 @@ def _run(chain: Chain, device: torch.device, folder: Path) -> Record:
 
 def _generations(chain: Chain, device: torch.device) -> Iterator[dict[str, np.ndarray]]:
     """What each generation's points are, the data's first."""
-    experiment = chain.experiment
-    setup, seed = Setup(experiment), experiment.seed
-    if not isinstance(setup.renderer, Points):
-        raise ValueError(f"a chain of {experiment.name!r}, which shows no points")
-    data = setup.draw(random_generator("chain", seed), chain.points)
-    row = _row(setup, data, data)
+    setup, seed = Setup(chain.experiment), chain.experiment.seed
+    shown, beginning = setup.renderer, random_generator("chain", seed)
+    data = generations.first_data(shown, setup, chain.points, beginning)
+    row = generations.row(shown, setup, data, data)
     yield row
     for generation in range(chain.generations):
         if chain.treatment == "exact":
             denoiser: DenoiserLike = _mixture(setup, float(row["width"]))
         else:
-            in_order = chain.treatment == "sorted" and generation > 0
-            denoiser = _trained(setup, data, seed, generation, device, in_order)
+            denoiser = _trained(chain, setup, data, generation, device)
         drawn, moves = _sampled(chain, setup, denoiser, generation, device)
         data = _treated(chain, drawn, moves, random_generator("chain", "drop", seed, generation))
-        row = _row(setup, drawn, data)
+        row = generations.row(shown, setup, drawn, data)
         yield row
 
 
 def _mixture(setup: Setup, width: float) -> Mixture:
     """The exact denoiser of the data's modes with another width, in the data's σ."""
     shown, grammar = setup.renderer, setup.grammar
-    assert isinstance(shown, Points)
+    if not isinstance(shown, Points):
+        raise ValueError(f"treatment='exact' of {setup.experiment.name!r}; allowed: of points")
     covariance = (width * shown.spread) ** 2 * torch.eye(shown.length, dtype=torch.float64)
     return Mixture(shown.means(grammar.support), covariance, setup.schedule, grammar.probabilities)
 
 
 def _trained(
-    setup: Setup,
-    data: Tensor,
-    seed: int,
-    generation: int,
-    device: torch.device,
-    in_order: bool = False,
-) -> DenoiserLike:
-    """A new network, trained on points [n, L], in batches at random or in the points' order."""
-    one = Setup(setup.experiment.replace(seed=1000 * (seed + 1) + generation))
+    chain: Chain, setup: Setup, data: Drawn, generation: int, device: torch.device
+) -> Denoiser:
+    """A new network, trained on the data in batches at random, or in their order."""
+    one, n = _setup_of(setup, generation), len(data.signals)
     state = State.fresh(one.denoiser().to(device), one.experiment.training)
+    in_order = chain.treatment == "sorted" and generation > 0
 
-    def draw(generator: torch.Generator, n: int) -> Tensor:
+    def draw(generator: torch.Generator, batch: int) -> Tensor:
         if in_order:
-            return data[(state.step * n + torch.arange(n)) % len(data)]
-        return data[torch.randint(len(data), (n,), generator=generator)]
+            chosen = (state.step * batch + torch.arange(batch)) % n
+        else:
+            chosen = torch.randint(n, (batch,), generator=generator)
+        signals, labels = data.chosen(chosen)
+        if labels is not None:
+            network = _labelled(state.denoiser)
+            hidden = torch.rand(batch, generator=generator) < chain.hidden
+            network.bind(torch.where(hidden, network.classes, labels))
+        return signals
 
     for _ in train(state, one.experiment.training, draw, one.experiment.seed):
         pass
     return state.average.eval()
 
 
+def _setup_of(setup: Setup, generation: int) -> Setup:
+    """What a generation's network is trained and sampled with: its seed is its own."""
+    seed = 1000 * (setup.experiment.seed + 1) + generation
+    return Setup(setup.experiment.replace(seed=seed))
+
+
+def _labelled(denoiser: DenoiserLike) -> Labelled:
+    """The network of a denoiser that is told labels. ValueError where it is none."""
+    network = getattr(denoiser, "network", None)
+    if not isinstance(network, Labelled):
+        raise ValueError(f"a {type(network).__name__} for signals with labels; allowed: labelled")
+    return network
+
+
 def _sampled(
     chain: Chain, setup: Setup, denoiser: DenoiserLike, generation: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Points [n, L], and by how much the x̂0 of each moved at the end [n]."""
+) -> tuple[Drawn, Tensor]:
+    """Signals of a network, and by how much the x̂0 of each moved at the end [n]."""
     more = 0.0 if chain.treatment in ("none", "exact") else chain.dropped
     how = replace(setup.experiment.sampling, samples=round(chain.points / (1 - more)))
-    one = Setup(setup.experiment.replace(seed=1000 * (setup.experiment.seed + 1) + generation))
+    one, labels = _setup_of(setup, generation), None
+    if isinstance(setup.renderer, Digit):
+        labels = balanced(how.samples)
+        _labelled(denoiser).bind(labels, chain.guidance)
     everything = torch.ones(setup.renderer.shape, dtype=torch.bool)
     watching = Watching(edges=(0.0, 1.0), last=chain.window)
     watch = Watch(watching, setup.schedule, everything, one.experiment.seed)
-    drawn = last(watch.through(one.reverse(denoiser, device, how))).cpu().float()
-    return drawn, watch.variances()[0]
+    signals = last(watch.through(one.reverse(denoiser, device, how))).cpu().float()
+    return Drawn(signals, labels), watch.variances()[0]
 
 
-def _treated(chain: Chain, drawn: Tensor, moves: Tensor, generator: torch.Generator) -> Tensor:
-    """The points that stay, in random order but for "sorted"."""
-    order = torch.randperm(len(drawn), generator=generator)
+def _treated(chain: Chain, drawn: Drawn, moves: Tensor, generator: torch.Generator) -> Drawn:
+    """The signals that stay, in random order but for "sorted"."""
+    order = torch.randperm(len(moves), generator=generator)
     if chain.treatment in ("filter", "sorted"):
         order = moves.argsort()[: chain.points]
     if chain.treatment == "filter":
         # Handed on in random order: sorted, batches would not be alike.
         order = order[torch.randperm(len(order), generator=generator)]
-    return drawn[order[: chain.points]]
-
-
-def _row(setup: Setup, drawn: Tensor, kept: Tensor) -> dict[str, np.ndarray]:
-    shown = setup.renderer
-    assert isinstance(shown, Points)
-    tokens, left = setup.reader(drawn), setup.reader(kept)
-    inside = (tokens >= 0).all(1)
-    away = drawn[inside] - shown.means(tokens[inside])
-    powers = shown.symbols ** torch.arange(shown.length - 1, -1, -1)
-    modes = (tokens[inside] @ powers).bincount(minlength=shown.symbols**shown.length)
-    return {
-        "bad": np.array((~inside).double().mean().item()),
-        "kept": np.array((left < 0).any(1).double().mean().item()),
-        "width": np.array(away.double().square().mean().sqrt().item() / shown.spread),
-        "modes": modes.numpy(),
-        "points": kept[:SHOWN].numpy(),
-    }
+    return drawn.chosen(order[: chain.points])

@@ -11,6 +11,7 @@ from torch import nn
 
 from localbias.networks.dit import DiT
 from localbias.networks.equivariant import Equivariant
+from localbias.networks.labelled import Labelled
 from localbias.networks.layernorm import LayerNormMLP
 from localbias.networks.mlp import MLP
 from localbias.networks.unet import UNet
@@ -18,7 +19,14 @@ from localbias.registry import Registry
 
 NETWORKS: Registry[nn.Module] = Registry(
     "network",
-    {"mlp": MLP, "layernorm": LayerNormMLP, "equivariant": Equivariant, "unet": UNet, "dit": DiT},
+    {
+        "mlp": MLP,
+        "layernorm": LayerNormMLP,
+        "equivariant": Equivariant,
+        "unet": UNet,
+        "dit": DiT,
+        "labelled": Labelled,
+    },
 )
 register = NETWORKS.register
 
@@ -27,10 +35,11 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
     """The network of that kind for signals of one shape.
 
     Args:
-        kind: "mlp", "layernorm", "equivariant", "unet", "dit", or the name of one that was
-            registered. What is registered is called with `shape` and the options.
+        kind: "mlp", "layernorm", "equivariant", "unet", "dit", "labelled", or the name of one that
+            was registered. What is registered is called with `shape` and the options.
         shape: of a signal: (L,) for scalars, (channels, height, width) for images.
-        options: the remaining arguments of its class.
+        options: the remaining arguments of its class. The network of "labelled" is a kind with
+            options itself.
 
     Raises:
         ValueError: for an unknown kind or option, and for a shape that the network cannot take.
@@ -39,6 +48,10 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
         raise ValueError(
             f"{kind} for shape {tuple(shape)}; allowed: images (channels, height, width)"
         )
+    if kind == "labelled" and isinstance(options.get("network"), dict):
+        inner = dict(options["network"])
+        options["network"] = make(inner.pop("kind"), shape, **inner)
+        return NETWORKS.make(kind, **options)
     given: dict[str, Any] = {"shape": tuple(shape)}
     if kind == "unet":
         given = {"channels": shape[0]}
@@ -54,4 +67,14 @@ def make(kind: str, shape: Sequence[int], **options: Any) -> nn.Module:
     return made
 
 
-__all__ = ["MLP", "NETWORKS", "DiT", "Equivariant", "LayerNormMLP", "UNet", "make", "register"]
+__all__ = [
+    "MLP",
+    "NETWORKS",
+    "DiT",
+    "Equivariant",
+    "Labelled",
+    "LayerNormMLP",
+    "UNet",
+    "make",
+    "register",
+]

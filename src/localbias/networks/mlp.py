@@ -15,7 +15,8 @@ TIME_FEATURES = 64
 class MLP(nn.Module):
     """Maps x `[B, *shape]` and t int [B] to `[B, *shape]` through residual layers.
 
-    Each layer is h + SiLU(A h + B e(t)), so the time enters everywhere. To predict noise on an
+    Each layer is h + SiLU(A h + B e(t)), so the time enters everywhere; a condition [B, width] is
+    added to e(t) (`Labelled`). To predict noise on an
     image the width should exceed the number of pixels: the noise has no smaller description.
 
     Args:
@@ -58,8 +59,8 @@ class MLP(nn.Module):
                 for parameter in self.parameters():
                     parameter.mul_(gain)
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        embedding = self.time(t)
+    def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
+        embedding = self.time(t) if condition is None else self.time(t) + condition
         values = x.flatten(1)
         angles = [frequency * values for frequency in self.frequencies]
         waves = [wave(angle) for angle in angles for wave in (torch.sin, torch.cos)]

@@ -137,7 +137,8 @@ class UNet(nn.Module):
     """Maps x [B, channels, H, W] and t int [B] to [B, channels, H, W] through a convolutional UNet.
 
     Stage i works on the image halved i times, and hands `width * mults[i]` channels on to the next.
-    Attention is full in the deepest stage and the middle, linear above. The defaults have
+    Attention is full in the deepest stage and the middle, linear above. A condition [B, 4 width] is
+    added to the embedded time (`Labelled`). The defaults have
     35,705,089 parameters.
 
     Attributes:
@@ -194,9 +195,9 @@ class UNet(nn.Module):
             allowed = f"multiples of {self.downsampling}"
             raise ValueError(f"image size {(height, width)}; allowed for this UNet: {allowed}")
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         self.check_size(*x.shape[2:])
-        time = self.time(t)
+        time = self.time(t) if condition is None else self.time(t) + condition
         h = first = self.first(x)
         skips: list[Tensor] = []
         for stage in self.down:

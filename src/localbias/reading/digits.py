@@ -171,7 +171,7 @@ def train_network(
 
 
 @cache
-def shipped_network(side: int) -> tuple[nn.Module, float]:
+def shipped_network(side: int) -> tuple[nn.Sequential, float]:
     """The package's network for digits of a size, and the threshold of its reader.
 
     Args:
@@ -201,6 +201,12 @@ def digit_probabilities(network: nn.Module, images: Tensor) -> Tensor:
     They sum to one less the probability that the image is unreadable.
     """
     return torch.cat([network(some).softmax(1)[:, :UNREADABLE] for some in images.split(4096)])
+
+
+@torch.inference_mode()
+def digit_features(network: nn.Sequential, images: Tensor) -> Tensor:
+    """What the network sees before it decides: features [n, F] of images [n, 1, s, s]."""
+    return torch.cat([network[:-1](some) for some in images.split(4096)])
 
 
 class DigitReader:

@@ -9,7 +9,7 @@ from localbias.reading.digits import DigitReader, shipped_network
 from localbias.reading.points import PointReader
 from localbias.reading.shapes import ShapeReader
 from localbias.reading.templates import NEAR, PictureReader, Templates
-from localbias.render import Cells, Digits, Pictures, Points, Renderer, Shapes, Words
+from localbias.render import Cells, Digit, Digits, Pictures, Points, Renderer, Shapes, Words
 
 Reader = Callable[[Tensor], Tensor]  # signals [B, *shape] -> tokens int64 [B, L]
 
@@ -57,8 +57,9 @@ def _of_pictures(renderer: Pictures) -> Reader:
     return PictureReader(renderer)
 
 
-@reader.register
-def _of_digits(renderer: Digits) -> Reader:
+@reader.register(Digit)
+@reader.register(Digits)
+def _of_digits(renderer: Digit | Digits) -> Reader:
     """Templates where the data hold one image of each digit, else the network.
 
     Closeness to a template is the stricter test. A network also reads digits out of strokes that

@@ -6,7 +6,7 @@ noise. What shows each symbol in a cell of its own, out of a pool of exemplars, 
 
 from localbias.registry import Registry
 from localbias.render.cells import Blocks, Cells, Scalars, Vectors
-from localbias.render.digits import Digits, fit
+from localbias.render.digits import Digit, Digits, fit
 from localbias.render.glyphs import Glyphs, Words
 from localbias.render.pictures import Characters, Lines, Pictures, line
 from localbias.render.pixels import from_pixels, to_pixels
@@ -21,6 +21,7 @@ RENDERERS: Registry[Renderer] = Registry(
         "vectors": Vectors,
         "blocks": Blocks,
         "glyphs": Glyphs,
+        "digit": Digit,
         "digits": Digits,
         "words": Words,
         "lines": Lines,
@@ -37,6 +38,7 @@ __all__ = [
     "Blocks",
     "Cells",
     "Characters",
+    "Digit",
     "Digits",
     "Glyphs",
     "Lines",

@@ -1,4 +1,4 @@
-"""MNIST digits in the quarters of an image."""
+"""MNIST digits, in the quarters of an image or one alone."""
 
 from collections.abc import Callable
 
@@ -26,18 +26,39 @@ class Digits(Cells):
 
     def __init__(self, size: int = 64, exemplars: int = 1, source: str = "embedded"):
         check_size(size)
-        sources: dict[str, Callable[[], Tensor]] = {
-            "embedded": assets.digits,
-            "full": assets.full_digits,
-        }
-        if source not in sources:
-            raise ValueError(f"source={source!r}; allowed: {', '.join(sources)}")
-        images = sources[source]()
-        if not 1 <= exemplars <= images.shape[1]:
-            raise ValueError(
-                f"exemplars={exemplars}; {source!r} has 1 to {images.shape[1]} a digit"
-            )
-        super().__init__(fit(images[:, :exemplars], size // 2), (2, 2))
+        super().__init__(fit(_images(source, exemplars), size // 2), (2, 2))
+
+
+class Digit(Cells):
+    """A single MNIST digit, as the other paper's chain has it. Never flipped.
+
+    Args:
+        side: pixels a side.
+        exemplars: images a digit, the first of the set.
+        source: as of `Digits`.
+
+    Raises:
+        ValueError: for a side below 14, for more exemplars than there are, and for another source.
+    """
+
+    def __init__(self, side: int = 28, exemplars: int = 1, source: str = "embedded"):
+        if side < 14:
+            raise ValueError(f"side={side}; allowed: 14 or more")
+        super().__init__(fit(_images(source, exemplars), side), (1, 1))
+
+
+def _images(source: str, exemplars: int) -> Tensor:
+    """The first images of each digit: uint8 [10, exemplars, 28, 28]."""
+    sources: dict[str, Callable[[], Tensor]] = {
+        "embedded": assets.digits,
+        "full": assets.full_digits,
+    }
+    if source not in sources:
+        raise ValueError(f"source={source!r}; allowed: {', '.join(sources)}")
+    images = sources[source]()
+    if not 1 <= exemplars <= images.shape[1]:
+        raise ValueError(f"exemplars={exemplars}; {source!r} has 1 to {images.shape[1]} a digit")
+    return images[:, :exemplars]
 
 
 def fit(images: Tensor, side: int) -> Tensor:

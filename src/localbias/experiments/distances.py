@@ -1,0 +1,104 @@
+"""How far a network's x̂0 is from the exact denoisers', on the way to each of its samples."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from localbias.diffusion import Denoiser
+from localbias.exact import NAMES
+from localbias.experiments.configuration import Experiment
+from localbias.experiments.engine import load_network
+from localbias.experiments.results import Results
+from localbias.experiments.setup import Setup
+
+
+def distances(
+    results: Results, levels: Sequence[float], kept: Results | None = None
+) -> dict[str, np.ndarray]:
+    """Mean squared distance of x̂0 from each exact denoiser's, sample by sample.
+
+    The samples of the records are drawn again by the weights that were kept, from the same noise.
+    They are the same up to the weights' half precision.
+
+    Args:
+        results: of a watched experiment.
+        levels: by √ᾱ; the visited steps nearest to them are taken.
+        kept: records of the same trainings that kept weights; None: the records themselves.
+
+    Returns:
+        "distance to <reference> at <level>" -> [S, M, n], NaN where no weights were kept.
+
+    Raises:
+        ValueError: where `kept` are records of other trainings.
+    """
+    shape = len(results.records), len(results.steps), results.experiment.sampling.samples
+    empty = np.full(shape, np.nan)
+    found = {_name(name, level): empty.copy() for level in levels for name in NAMES}
+    for seed, row, setup, denoiser in tqdm(
+        list(_networks(results, kept or results)), desc=f"{results.name} drawn again", unit="step"
+    ):
+        for level, (t, x_t, x0) in _at(setup, denoiser, levels).items():
+            for name in NAMES:
+                exact = setup.schedule.predict(setup.references[name], x_t, t, "x0")
+                away = (x0 - exact).double().square().flatten(1).mean(1)
+                found[_name(name, level)][seed, row] = away.numpy()
+    return found
+
+
+def _name(reference: str, level: float) -> str:
+    return f"distance to {reference} at {level:g}"
+
+
+def _networks(results: Results, kept: Results) -> Iterator[tuple[int, int, Setup, Denoiser]]:
+    """The networks whose weights there are: place of the seed, row of the step, setup, network."""
+    by_seed = dict(zip((one.seed for one in kept.experiments), kept.records))
+    same = {one.seed: _training(one) for one in kept.experiments}
+    for seed, setup in enumerate(results.setups):
+        one = setup.experiment
+        if one.seed not in by_seed:
+            continue
+        if _training(one) != same[one.seed]:
+            raise ValueError(f"{kept.name!r} is another training than {results.name!r}")
+        record = by_seed[one.seed]
+        for row, step in enumerate(results.steps.tolist()):
+            if step in record.experiment["keep"]:
+                yield seed, row, setup, load_network(record, step)
+
+
+def _training(experiment: Experiment) -> Experiment:
+    """What decides the weights at a step, all else alike: how it is measured does not."""
+    steps = max(experiment.training.steps, 1)
+    constant = experiment.training.decay == "constant"
+    return experiment.replace(
+        name="any",
+        tier="laptop",
+        training=replace(experiment.training, steps=1 if constant else steps, warmup=0),
+        measure_at=(1,),
+        keep=(),
+        sampling=type(experiment.sampling)(steps=2),
+        probing=None,
+        also=(),
+        watching=None,
+        shown=1,
+    )
+
+
+@torch.no_grad()
+def _at(
+    setup: Setup, denoiser: Denoiser, levels: Sequence[float]
+) -> dict[float, tuple[int, Tensor, Tensor]]:
+    """Level -> step, x_t and x̂0 of the visited step nearest to it."""
+    found: dict[float, tuple[int, Tensor, Tensor]] = {}
+    off = dict.fromkeys(levels, float("inf"))
+    for state in setup.reverse(denoiser):
+        here = setup.schedule.alpha_bar[state.t].sqrt().item()
+        for level in levels:
+            if abs(here - level) < off[level]:
+                found[level], off[level] = tuple(state), abs(here - level)
+        if here > max(levels):
+            break
+    return found
