@@ -255,7 +255,8 @@ if tier == "laptop" and seed == 0 and live_steps >= 4000:
 # 2. **Hallucination.** Symbols become sharp, and about half of the readable strings break the rule,
 #    as often as if every symbol had been drawn by itself. Yet in this dense network the blue curve
 #    runs ahead of the green one from the start: the valid strings that appear are mostly training
-#    strings. It knows more than its symbols; chapter 6 says what.
+#    strings. It knows more than its symbols; {numref}`fig-beyond-ladder` says
+#    what.
 # 3. **Overfitting.** Hallucinations become fewer and the green curve falls towards zero: the
 #    network gets to know the *training strings*, not the rule. It does not extrapolate.
 #
@@ -287,7 +288,7 @@ plt.show()
 # ## Parity with glyphs
 #
 # **The UNet goes from fuzzy straight to chance and stays there: its symbols are perfect, and its
-# strings are independent coin tosses.**
+# strings come as often as if they were independent coin tosses.**
 #
 # Now parentheses as pictures, with two networks: a scaled-down version of the paper's UNet, and a
 # dense MLP on the flattened image. The UNet reaches far through its attention, but its convolutions
@@ -473,9 +474,9 @@ tables.endings(quarters.values())
 # %% [markdown]
 # ## Long enough to leave
 #
-# **Where the pictures are easy to draw, a UNet and a DiT leave hallucination within an hour: they
-# learn their training set from low orders to high ones, and the more strings it has the longer they
-# take.**
+# **Where the pictures are easy to draw, a UNet and a DiT leave hallucination within an hour: the
+# UNet learns its training set from low orders to high ones, and the DiT takes the longer, the more
+# tuples it has.**
 #
 # Nothing above left the hallucination phase but dense networks. The paper's UNet does on parity of
 # eight (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an
@@ -509,8 +510,8 @@ plt.show()
 #
 # ### What happens while the curve is flat?
 #
-# **The networks are not idle: they learn the accidents of their training set from low orders to
-# high ones, and the rule, the highest, comes with the last of them.**
+# **These networks are not idle: they learn the accidents of their training set from low orders to
+# high ones, and the rule, the highest, comes together with orders 5 to 7.**
 #
 # Write the symbols as signs. A law on strings is then its *Fourier coefficients*, the means of the
 # products of some symbols: of one symbol (order 1), of pairs (order 2), and so on. The rule is the
@@ -626,8 +627,8 @@ plt.show()
 # %% [markdown]
 # ### How far apart are two places?
 #
-# **How soon a transformer leaves hallucination is decided by its data and by how well it can tell
-# its places apart.**
+# **On 50 tuples this transformer leaves hallucination the sooner, the better it can tell its places
+# apart.**
 #
 # A transformer is told *where* a token is by a vector added to it. Those of the published code are
 # sines and cosines of the grid's indices. With a token a digit the grid is 2 × 2 and the vectors of

@@ -281,9 +281,9 @@ tables.estimates(whole, tries)
 #
 # ## Along training
 #
-# **While networks hallucinate, their x̂0 is mostly nearest to that of independent symbols; but a
-# ratio can fall while the samples get no better, and be low in a network that has learned
-# nothing.**
+# **While networks hallucinate, their x̂0 is mostly nearest, of the exact ones, to that of
+# independent symbols; but a ratio can fall while the samples get no better, and be low in a network
+# that has learned nothing.**
 #
 # Now the networks of chapter 1. First parity, where the scalars go through all phases and the UNet
 # stays in the second. The level is one inside the band. Top: what comes out. Middle: how locally it
@@ -312,8 +312,9 @@ plt.show()
 # all signals alike, and where a symbol is already decided the Jacobian is small and its ratio low.
 # The *ratio of means*, which weighs each signal by its Jacobian, falls later, as the share of
 # training strings rises. The bottom row says what happens meanwhile. In the hallucination phase the
-# network's $\hat{x}_0$ is nearest to the **marginals** denoiser's: it generates locally, to the
-# letter. After that it leaves the marginals *and* the rule and comes nearer to the training set.
+# network's $\hat{x}_0$ is, of these three, nearest to the **marginals** denoiser's, though its
+# samples say that it knows pairs and triples, too (chapter 6). After that it leaves the marginals
+# *and* the rule and comes nearer to the training set.
 # The UNet stays at chance, at its high ratio, and nearest to the marginals, to the end.
 #
 # Next Quarter-MNIST, with the UNet, the DiT, and the MLP on 470 tuples and on 50.
@@ -720,7 +721,7 @@ tables.above_chance([*bases.values(), *changed])
 #   have a ratio far above what the rule would show, and their $\hat{x}_0$ is nearest to that of
 #   independent symbols. There the paper's explanation holds, with a qualification: half of the
 #   samples break the rule, too, where a network knows its training set's pairs and triples
-#   (chapter 6).
+#   ({numref}`fig-beyond-ladder`).
 # - **A falling ratio is not the rule arriving.** Where it falls together with rising accuracy the
 #   network mostly ends nearest to the *training set's* denoiser; on Dyck words (chapter 4) to the
 #   rule's. Where it falls without, as in the DiT, accuracy need not follow.

@@ -508,10 +508,11 @@ if tier != "smoke" and seed == 0:
 # same plateau for about half of the time or longer, and then leaves it: two of three seeds escape,
 # the third is on its way. And it goes where the pair went, if less evenly: in those two a third and
 # more of the samples are valid and were never seen, and the prediction comes to be nearest to the
-# rule's. That of four stays there to the end. So it was with the flow of chapter 3, whose second
-# stair had an end for every $d$ that we could follow so far, and a later one for each further sign.
-# Hallucination with a check of three is no fixed point. It is a plateau whose length grows steeply
-# with the order, and a network that is stopped on it looks as if it could not do otherwise.
+# rule's. That of four stays there to the end. So it was with the flow of chapter 3
+# ({numref}`fig-time-to-leave-m`), whose second stair had an end for every $d$ that we could follow
+# so far, and a later one for each further sign. Hallucination with a check of three is no fixed
+# point. It is a plateau whose length grows steeply with the order, and a network that is stopped on
+# it looks as if it could not do otherwise.
 #
 # **The dense MLP on scalars has a softer line.** Up to four symbols it has no hallucination phase
 # at all: by the time that most of its samples are readable they keep the rule. From there on the

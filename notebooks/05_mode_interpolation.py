@@ -45,6 +45,7 @@ from localbias.book import parameters
 from localbias.book.tables import modes as tables
 from localbias.book.tables import rules, settings
 from localbias.experiments import TIERS, filters, modes, sampled_exactly
+from localbias.experiments.catalogue import setup
 from localbias.experiments.distances import distances
 from localbias.experiments.recorded import Recorded, chains, digit_chains
 from localbias.statistics import roc
@@ -314,6 +315,61 @@ plt.show()
 # once, and the rule is one of pairs; what is hard is to be sharp. In text symbols are sharp long
 # before the rule of all of them is met.
 #
+# ## Simple shapes
+#
+# **Shapes come before their places: most early pictures have one in another's column; two of a
+# kind, the paper's example, are rarer and stay longer.**
+#
+# The paper's pictures have three columns: a triangle somewhere in the first or none, a square in
+# the second or none, a pentagon in the third or none, and never nothing at all. Hallucinations are
+# two of a kind in a column, or a shape in another's column. Such a picture is again a string of
+# three symbols, and it takes a detector to read it: connected spots, compared with each shape.
+
+# %% tags=["hide-input"]
+tables.detector(setup("shapes-unet").renderer, 200 if tier != "smoke" else 20, seed)
+
+# %% [markdown]
+# (Others have counted white pixels column by column. That lets every shape pass in a column that is
+# not its own.) A UNet is trained on such pictures, each drawn anew.
+
+# %% tags=["hide-input"]
+#| label: shapes-outcomes
+#| fig-cap: >-
+#|   Simple shapes by a UNet. Invalid: no shape, or half of one. Hallucination: whole shapes as the
+#|   data never have them. One seed; bands are 95 % intervals, dashed lines chance if columns were
+#|   independent.
+#| fig-alt: >-
+#|   Shares of pictures along training: hallucinations rise to three quarters while shapes become
+#|   readable, and then fall as pictures of the data take their place
+shapes = recorded("shapes-unet")
+figure, axis = plt.subplots(figsize=(6.4, 3.4))
+figures.outcome_curves(axis, **shapes.curves)
+axis.legend(fontsize=8)
+plt.show()
+
+# %% tags=["hide-input"]
+#| label: shapes-samples
+#| fig-cap: >-
+#|   The same starting noise at four steps of training.
+#| fig-alt: >-
+#|   Generated pictures of shapes: blurs, then shapes with mistakes, then right ones
+moments = sorted({shapes.row(share) for share in (0.16, 0.42, 0.67, 1)})
+figures.sample_grid(**shapes.phases(moments, 8))
+plt.show()
+
+# %% [markdown]
+# Which mistakes are they?
+
+# %% tags=["hide-input"]
+tables.shape_mistakes(shapes, shapes.steps[moments])
+
+# %% [markdown]
+# First shapes are there and their places are not: a shape stands in another's column in most of
+# the pictures that can be read. This is a local mistake, as local as can be: the network draws a
+# shape without asking where it is. It goes completely. Two of a kind, the paper's own example, come
+# later, are never many, and are what is left when everything else is right. The sampler takes fifty
+# steps, and nobody knows the exact score here: a control like that of the mixtures is missing.
+#
 # ## Their filter
 #
 # **The filter is real, and it is worth as much as the training was.**
@@ -480,8 +536,8 @@ tables.digit_generations(digits)
 #
 # ## Both probes on both problems
 #
-# **The variance finds what lies between modes, and in the local phase of text no probe tells a
-# hallucinated string from a valid one.**
+# **The variance finds what lies between modes, and early in text, while half of the strings break
+# the rule, no probe tells these from valid ones.**
 #
 # Now the cross. Parity of eight on scalars, and Quarter-MNIST by a DiT with a token a digit, are
 # drawn again, and the way to each sample is watched: the variance of $\hat{x}_0$ in the last steps
@@ -500,6 +556,7 @@ subjects = {
     "3 modes": recorded("modes-3-gentle"),
     "grid": recorded("grid-25-gentle"),
     "board": board,
+    "shapes": shapes,
     "parity, scalars": recorded("parity-8-scalars-watched"),
     "digits, DiT": recorded("quarter-token-dit-50-watched"),
 }
@@ -513,13 +570,14 @@ tables.probes(questions)
 # %% [markdown]
 # Read it from the questions. *Unreadable*, or in no mode, is the other paper's hallucination, and
 # the variance finds it, better the longer the training. *Hallucination* is this book's: sharp
-# symbols that keep no rule. In the local phase of text (scalars at the earlier step) **no probe
-# tells a hallucinated string from a valid one**, and there is a reason. To the exact denoiser of
-# independent symbols, which such a network resembles, a string that breaks the rule is a mode like
-# any other: nothing about it is uncertain, so nothing moves. Later, when training strings are
-# learned by heart, the variance finds hallucinations well, and *valid strings that were never seen*
-# as well or better. It measures how far a sample is from what the network remembers, not whether it
-# keeps the rule.
+# symbols that keep no rule. In the hallucination phase of text (scalars at the earlier step) **no
+# probe tells a hallucinated string from a valid one**. That is to be expected: to the exact
+# denoiser of independent symbols a string that breaks the rule is a mode like any other, nothing
+# about it is uncertain, and nothing moves. This network knows pairs and triples of its training
+# strings, too (chapter 6), so *valid strings that were never seen* stand out already; the rule is
+# in neither. Later, when training strings are learned by heart, the variance finds hallucinations
+# well, and valid strings that were never seen as well or better. It fits how far a sample is from
+# what the network remembers, not whether it keeps the rule.
 #
 # On the board, whose rule the network has learned by then, the few points in missing modes move,
 # too.
@@ -578,7 +636,7 @@ tables.advice(subjects)
 
 # %% [markdown]
 # Some labelled samples choose the window of the variance; all probes together add little. While a
-# network is in its local phase, read the strings, or train on. Once it has begun to remember, a
+# network is in its hallucination phase, read the strings, or train on. Once it remembers, a
 # probe finds wrong strings, and valid new ones with them: whoever filters by it keeps the training
 # set.
 #
@@ -601,8 +659,8 @@ tables.advice(subjects)
 # - **Train longer before filtering.** Shares fall by orders of magnitude with training, and with a
 #   network that can tell near points apart.
 # - **The variance of x̂0 is a good alarm for what is unsharp or unremembered**, and blind to a
-#   wrong string whose symbols are sure. The local dependency ratio says why a network makes such
-#   strings, and not which ones.
+#   wrong string whose symbols are sure. The local dependency ratio speaks of how a network makes
+#   such strings, and not of which ones.
 #
 # ## The settings
 

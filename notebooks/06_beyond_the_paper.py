@@ -14,18 +14,18 @@
 # # Beyond the paper: a ladder of orders
 #
 # The paper says that a network first generates every symbol on its own, and later remembers the
-# training set. Between the two there is more. On parity a network learns its training strings
-# **order by order**: first which symbols occur, then which pairs, then which triples. The rule
-# itself is of the last order, so for a long time every second sample breaks it, and all that time
-# the network learns.
+# training set. Between the two there is more. On parity some networks learn their training strings
+# **from low orders to high ones**: symbols and pairs first, then triples, then what joins four
+# symbols, and the rest together. The rule itself is of the last order, so for a long time every
+# second sample breaks it, and all that time the network learns.
 #
-# This chapter measures that ladder, predicts from it when a network hallucinates at all, and asks
+# This chapter measures that ladder, asks what it says about when a network hallucinates, and asks
 # what helps against the bias: a penalty on the local dependency ratio, other noise levels, other
 # initial weights, more strings, another architecture. None of them lets a network learn parity in
 # the time that is given here. It then says what is left of the theory for a layer of attention, and
-# how to measure the ratio of a model without gradients. What is new is marked as this book's; where
-# others have been before is
-# said at the end.
+# how to measure the ratio of a model without gradients. Most trainings here are of one kind of
+# network, an MLP on signs, with few seeds: a share or a ratio without a range is of one. Where
+# others have been before is said at the end.
 
 # %% [markdown] tags=["remove-cell"]
 # *What this notebook needs to run: a checkout of the repository that it comes from, with its
@@ -86,10 +86,11 @@ recorded = Recorded(6, tier, seed, device)
 # $$\text{share that breaks the rule} = \tfrac{1}{2}
 # \Bigl(1 - \mathbb{E} \prod_{i=1}^{8} s_i\Bigr).$$
 #
-# Two laws show that the others may be anything. The *truncated* law has the training set's
-# coefficients up to some order and none above. The *maximum-entropy* law has them too, and assumes
-# nothing else; its higher coefficients follow from the lower ones, and need not be zero. Order 1 is
-# the paper's local generation: independent symbols.
+# Two laws share the training set's coefficients up to some order. The *truncated* one has none
+# above, and so breaks the rule at exactly one half (its values add up to one, though some may be
+# below zero). The *maximum-entropy* one assumes nothing else; its higher coefficients follow from
+# the lower ones, and need not be zero. From here on **the law of an order** is the second. That of
+# order 1 is the paper's local generation: independent symbols.
 
 # %%
 strings, _ = Parity(8).split(64, seed)
@@ -103,14 +104,14 @@ for order in (1, 2, 3):
     print(f"order {order}: truncated {broken[0]:.3f}, maximum entropy {broken[1]:.3f}")
 
 # %% [markdown]
-# ## Two networks that hallucinate at 50 %, and know different things
+# ## Networks that hallucinate at 50 %, and know different things
 #
 # **What tells them apart is where their valid samples lie: who knows symbols alone finds training
 # strings and new ones alike, who knows triples mostly training strings.**
 #
 # Here are networks in the middle of their hallucination, and below them what laws with exactly the
-# training set's statistics up to order 1, 2 and 3 would draw. The rate of hallucination is the same
-# for all.
+# training set's statistics up to order 1, 2 and 3 would draw. The rate of hallucination is about
+# the same for all.
 
 # %% tags=["hide-input"]
 middle = {
@@ -124,18 +125,26 @@ if tier == "smoke":
 tables.ways(middle)
 
 # %% [markdown]
-# The UNet on glyphs is what the paper describes: it knows nothing of its training set but the
-# symbols. The MLP on scalars, which hallucinates as often, follows its training set's pairs and
-# triples. The last columns say it directly: the **slope** of a network's coefficients on those of
-# its training set, by order, is 1 where it gives them back, 0 where it knows nothing of them.
-# Chapters 1 and 2 call this phase local generation; on scalars that is half of the truth.
+# The UNet on glyphs is what the paper describes: as far as its few samples tell, it knows nothing
+# of its training set but the symbols. The MLP on scalars, which hallucinates as often, follows its
+# training set's pairs and triples. The last columns say it directly: the **slope** of a network's
+# coefficients on those of its training set, by order, is 1 where it gives them back, 0 where it
+# knows nothing of them. Chapters 1 and 2 call this phase local generation; on scalars that is half
+# of the truth.
+#
+# The MLP's shares are those of the law of order 3, but it does not draw from that law: it has too
+# little of the triples and too much of order 4, and the two make up for each other. The law says
+# what strings such knowledge leaves, not which ones the network draws.
 #
 # ## The ladder
 #
-# **At a steady rate of hallucination a network learns its training set order by order.**
+# **While the rate of hallucination hardly moves, a network learns its training set, from low
+# orders to high ones.**
 #
 # Follow two networks from beginning to end. The upper panels cannot tell the orders apart, and the
-# lower ones can.
+# lower ones can. Symbols and pairs are there as soon as there is something to read, in the MLP much
+# of the triples as well. The UNet shows most: triples rise while half of its samples break the
+# rule, then order 4, and orders 5 to 8 together, the rule among them.
 
 # %% tags=["hide-input"]
 #| label: beyond-ladder
@@ -144,8 +153,8 @@ tables.ways(middle)
 #|   strings (below), along training. Dashed: what the maximum-entropy law with exactly the
 #|   training set's statistics up to an order would give; nothing is fitted.
 #| fig-alt: >-
-#|   Line plots: at a steady 50 % of hallucination the share of training strings climbs from order
-#|   to order
+#|   Line plots: while hallucination is still near 50 % the share of training strings climbs towards
+#|   that of the law of order 3, and past it as hallucination falls
 climbing = {
     "MLP on scalars": recorded("parity-8-scalars"),
     "UNet on blocks": recorded("parity-8-unet-blocks"),
@@ -159,20 +168,21 @@ plt.show()
 #|   Slope of generated on training coefficients, by order. The rule is the last one. Lines are
 #|   means over the seeds, bands their range (or 1.96 standard errors of one seed).
 #| fig-alt: >-
-#|   Line plots: low orders rise first, order 4 next, the highest last
+#|   Line plots: orders 1 and 2 are near one at once, order 3 follows, order 4 next, and the highest
+#|   ones last and together
 figures.fourier_slopes({title: (one.steps, *one.slopes()) for title, one in climbing.items()})
 plt.show()
 
 # %% [markdown]
 # ## How many strings make a network hallucinate
 #
-# **The law of order 3 of a training set says whether a network on it hallucinates, with no
-# parameter that is fitted.**
+# **Where the law of order 3 of a training set breaks the rule, networks break it as often; where it
+# does not, they break it less, and with few strings hardly ever.**
 #
-# The ladder makes a prediction. If a network on its plateau draws from the law of order 3, then it
-# hallucinates only where that law does. With few training strings, their pairs and triples leave no
-# other string possible: the law of order 3 **is** the training set, and there should be no phase of
-# hallucination at all. The figure has that law, and networks.
+# The ladder makes a prediction. If triples are what a network knows before it stops hallucinating,
+# then it hallucinates only where they leave it room. With few training strings they leave none: the
+# law of order 3 **is** the training set, and there should be no phase of hallucination at all. The
+# figure has that law, and networks. Nothing is fitted but the order, which the ladder gave.
 
 # %% tags=["hide-input"]
 #| label: beyond-threshold
@@ -181,25 +191,31 @@ plt.show()
 #|   lines are the maximum-entropy laws of orders 1 to 3, means over the seeds' training sets, with
 #|   their range.
 #| fig-alt: >-
-#|   Plot: the law of order 3 jumps from 0 to one half between 40 and 48 strings, and networks
-#|   follow
+#|   Plot: the law of order 3 jumps from 0 to nearly one half between 40 and 48 strings; networks
+#|   meet it from 48 on, and rise from 24 strings on, before it does
 by_count = {count: recorded(name) for count, name in beyond.COUNTS.items()}
 found = ladder.threshold(by_count, (1, 2, 3))
 figures.threshold(found.strings, found.measured, found.predicted, valid=128)
 plt.show()
 
 # %% [markdown]
-# Laws of order 1 and 2 say that all of these networks should hallucinate; the law of order 3 says
-# which of them do. Networks are not exactly on it: below the threshold some samples break the rule
-# on the way.
+# Laws of order 1 and 2 say that all of these networks should hallucinate at one half. The law of
+# order 3 says which of them do, and is wrong on the way there: at 32 and 40 strings it has no room
+# for mistakes, and networks make them, at 40 a good many. These are the most at any step, which
+# counts a moment in which triples are not yet known. Fewer strings are also learned sooner in every
+# order (the table of clocks, below), so that the agreement is no proof that triples are the cause.
 #
 # ## The order of the rule decides when it is learned
 #
-# **A rule of low order needs no escape from hallucination: there is no phase of it.**
+# **On scalars a check of two, three or four signs has no phase of hallucination; above that, the
+# higher the order, the later it is learned.**
 #
 # A check over the first $k$ of eight signs is a rule of order $k$. Its coefficient, one minus twice
 # the share that breaks it, is there from the first readable samples on where $k \le 4$, and later
-# the higher $k$ is.
+# the higher $k$ is. An accident of order 4 comes much later than a rule of order 4, whose
+# coefficient is many times as large: the order does not decide alone. (Nor on pictures: a sum of
+# digits is settled by pairs, as the table below says, and chapter 1 has networks that hallucinate
+# on it for long.)
 
 # %% tags=["hide-input"]
 #| label: beyond-checks
@@ -219,8 +235,8 @@ figures.coefficients(
 plt.show()
 
 # %% [markdown]
-# Other rules have their orders too. This is which part of each the statistics of an order fix,
-# with nothing trained:
+# Other rules have their orders too. This is how much the statistics of an order of *some* of their
+# strings fix, with nothing trained (chapter 1 has those of all strings):
 
 # %% tags=["hide-input"]
 rules = {
@@ -233,15 +249,21 @@ orders(rules, seed)
 # %% [markdown]
 # ## Three clocks
 #
-# **The mean of ratios falls with the low orders, long before hallucination ends; the ratio of means
-# waits for a higher one.**
+# **The mean of ratios falls early, at about the time of the low orders and before hallucination
+# halves; the ratio of means on rules of high order falls later, or not at all.**
 #
 # When does the local dependency ratio fall: with the low orders, or when hallucination ends? The
-# answer depends on the mean. The **mean of ratios**, as the paper defines it, is half way down when
-# orders 1 to 3 are known, long before the network stops hallucinating. The **ratio of means**, in
-# which signals with a large Jacobian count for more, waits for order 4 (where the rule is of lower
-# order, both fall with it). "Half way" is half way from 1 to the ratio of the exact denoiser of the
-# training set, and all steps are the first measured ones from which on a thing holds to the end.
+# answer depends on the mean. The **mean of ratios**, as the paper defines it, is half way down at
+# about the step at which orders 1 to 3 are known, in every row before hallucination has halved. The
+# **ratio of means**, in which signals with a large Jacobian count for more, is never earlier. On 64
+# strings of parity it comes with order 4, on fewer strings after it; where the rule is of order 2
+# or 3, both fall together.
+#
+# ```{margin}
+# **Known**: a slope of at least a half, for orders 1 to 3 their mean. **Half way**: from 1 to the
+# mean of ratios of the exact denoiser of the training set. **Halves**: half of chance's share of
+# readable samples. Steps are the first measured ones from which on a thing holds to the end.
+# ```
 
 # %% tags=["hide-input"]
 clocks = {f"{count} strings of parity": one for count, one in by_count.items()}
@@ -249,20 +271,22 @@ clocks |= {f"check of {order}, 64 strings": one for order, one in checks.items()
 tables.clocks(clocks, level)
 
 # %% [markdown]
-# So "a high ratio when there is hallucination" holds of one mean and fails of the other. The paper
-# of Wang, Finn and Liu has two clocks, for the rule and for memory {cite:p}`wang2026clocks`. Here
-# is a third between them.
+# So on parity of 48 strings and more "a high ratio when there is hallucination" fails of the mean
+# of ratios, and holds better of the ratio of means. The table says what comes at the same time, not
+# what causes what. When the low orders come, samples become readable too, and a symbol that is
+# decided has a small Jacobian and a low ratio (chapter 2). The paper of Wang, Finn and Liu has two
+# clocks, for the rule and for memory {cite:p}`wang2026clocks`; the table adds when the ratio falls.
 #
 # ## What covariance alone explains
 #
-# **On sums of digits and Dyck words a lower ratio is explained by covariance in part; on parity it
-# never is.**
+# **On Dyck words a ratio below 1 is in part what covariance alone gives; on sums of digits that
+# part is small, and on parity there is none.**
 #
 # Locality can have a duller cause. The best **linear** denoiser, Wiener's filter, looks at other
 # pixels only where they are correlated, and Lukoianov and coauthors trace the locality of image
-# models to just that {cite:p}`lukoianov2025locality`. On parity no two symbols are correlated: the
-# linear denoiser has a ratio of 1 whatever the rule is, and what is below 1 needs more than
-# covariance.
+# models to just that {cite:p}`lukoianov2025locality`. Here it has the covariance of the rule's
+# strings. On parity no two symbols are correlated: the linear denoiser has a ratio of 1, and what
+# is below 1 needs more than the rule's covariance.
 
 # %% tags=["hide-input"]
 #| label: beyond-linear
@@ -280,20 +304,24 @@ plt.show()
 tables.linear(recorded(name) for name in beside)
 
 # %% [markdown]
-# The UNet on Quarter-MNIST stays close to the linear denoiser at every level: its ratio is no proof
-# that it knows the rule, nor that it is local by some bias of its own. A ratio is read best as a
-# distance from three exact ones: marginals, linear, rule.
+# The UNet on Quarter-MNIST stays close to the linear denoiser at every level that was probed: its
+# ratio is no proof that it knows the rule, nor that it is local by some bias of its own. (The
+# linear denoiser is itself close to the marginals there; the two cannot be told apart.) Far below
+# all of them, at high noise, the MLP on scalars shows the error of its reading (chapter 2) and no
+# knowledge. A ratio is read best beside the exact ones: marginals, linear, rule and training set.
 #
 # ## What was tried against the bias
 #
-# **The ratio can be had; the rule does not come with it.**
+# **The ratio can be had; the rule of parity does not come with it.**
 #
 # The paper leaves open whether training can be changed so that the ratio falls *without*
-# memorising. Each row below changes one thing. The most direct is a **penalty on locality**:
+# memorising. Each row below changes one thing (the last of parity the whole network, which is also
+# smaller). The most direct is a **penalty on locality**, at √ᾱ between .7 and .9:
 # $\lambda\, (\mathrm{LDR}(x_t) - \text{aim})^2$ is added to the loss, where the aim is what the
 # exact denoiser of the rule has at the very same $x_t$ (`training.penalty`; it works on any network
 # that can be differentiated twice). The rule is tried twice: parity, and a check of five of the
-# eight signs, which networks do learn in this time.
+# eight signs, of which networks learn something in this time: of the strings that they draw and
+# never saw, more keep it than the third that would by chance.
 
 # %% tags=["hide-input"]
 #| label: beyond-cures
@@ -301,8 +329,8 @@ tables.linear(recorded(name) for name in beside)
 #|   Where each treatment takes the local dependency ratio (across) and hallucination (up) by the
 #|   end of training. A star is an exact denoiser: of the rule, of the training set.
 #| fig-alt: >-
-#|   Scatter plots: treatments move the ratio without moving hallucination below what no treatment
-#|   reaches
+#|   Scatter plots: on parity hallucination is lowest where the ratio is pulled to zero and at one
+#|   half where the ratio is near one; on the check all treatments but one end low
 treated = {
     rule: {words: recorded(name) for words, name in by_words.items()}
     for rule, by_words in beyond.TREATMENTS.items()
@@ -319,24 +347,29 @@ tables.treated(treated, level)
 # Goodhart's law: a measure that becomes a target is no measure any more.
 # ```
 #
-# The penalty puts the ratio where the rule's is, or at 1, and keeps it there. On parity, the
-# network whose ratio is held breaks the rule more often at the end than one that is left alone:
-# what it loses is memory, and nothing takes its place. Pulled to 1 it stays at chance, as it must:
-# whoever looks at one symbol alone knows nothing of the others. Where the way to memory is closed,
-# by flips that make all valid strings training strings or by an architecture that cannot tell a
-# string from its permutations, hallucination stays at one half. What shortens the phase, more
-# weight on the middle noise levels or a ratio that is pulled to 0, brings memory sooner: strings
-# that were never seen become rarer, too.
+# The penalty puts the ratio near where the rule's is, or near 1 or 0, and keeps it there. (The
+# ratio of means, held, leaves the mean of ratios where it was.) On **parity** the network whose
+# ratio is held breaks the rule more often at the end than one that is left alone: fewer of its
+# samples are training strings, and of the others no more keep the rule than by chance. Pulled to 1
+# it stays near chance. Where memory of strings would be the rule itself, since flips make all valid
+# strings training strings, or since the architecture cannot tell a string from its permutations,
+# hallucination stays at one half. What shortens the phase, more weight on the middle noise levels
+# or a ratio that is pulled to 0, brings memory sooner: strings that were never seen become rarer,
+# too.
 #
-# The check of five signs is learned in this time by all but the network whose ratio is pulled to 1.
-# Holding the ratio at the rule's leaves more new strings among the samples there: it delays memory
-# and not the rule. All of these are single trainings, the rows "nothing" aside.
+# On the **check of five signs** hallucination falls in all rows, least where the ratio is pulled to
+# 1. What falls there is by memory: of the strings that this network never saw, no more keep the
+# rule than by chance. (It may look around at other noise levels: the penalty leaves those alone.)
+# Held at the rule's, the ratio goes with as few mistakes as without or fewer, and more new strings
+# than most untreated trainings have: as if it held back memory and not the rule. A rule within
+# reach may be helped by it; these few seeds do not settle that.
 #
-# So the ratio is a sign of what a network does, and no lever. That nothing here lets a network
-# learn parity is a statement about these networks, these sizes and these steps. It does not show
-# that it cannot be done.
+# So forcing the ratio moves memory: pulled down there is more of it at the end, pulled up less. On
+# parity the rule came with neither. That is a statement about these networks, these sizes and these
+# steps. It does not show that it cannot be done.
 #
-# How long would one have to wait? One training goes on five times as long:
+# How long would one have to wait? One training goes on five times as long, and what it still learns
+# is its training set:
 
 # %% tags=["hide-input"]
 #| label: beyond-long
@@ -350,9 +383,9 @@ axis.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# ## Does the ratio's plateau tell how deep a rule is?
+# ## Does the ratio tell how deep a rule is?
 #
-# **It does, and the deeper, the more local; but most of that is told by covariance already.**
+# **The exact ratios do: the deeper, the more local; of networks these runs cannot say it.**
 #
 # Dyck words of one length that may be nested two, three, four or six deep are rules of growing
 # depth. A rule that allows deeper nesting forbids less. Does the network's ratio follow it?
@@ -360,7 +393,7 @@ plt.show()
 # %% tags=["hide-input"]
 #| label: beyond-depths
 #| fig-cap: >-
-#|   Ratio of x̂0 along training (left; dotted: the exact rule) and hallucination (right), of Dyck
+#|   Ratio of x̂0 along training (left; dashed: the exact rule) and hallucination (right), of Dyck
 #|   words of length 12 that are nested up to a depth.
 #| fig-alt: >-
 #|   Line plots: the ratio of each depth along training beside that of its exact rule
@@ -373,15 +406,20 @@ alike = [recorded(name) for name in beyond.NESTED if name.endswith(f"-n{beyond.A
 tables.depths([*nested.values(), *alike], level)
 
 # %% [markdown]
-# The exact rule's ratio rises with the depth that is allowed, the linear denoiser's too, and the
-# network's early in training in the same order. By the end all four networks have come down to
-# nearly the same ratio, below their rules': what they know then is their training words.
+# The exact rule's ratio rises with the depth that is allowed, and so do the linear denoiser's, most
+# from depth two to three, and the training set's. The networks have no plateau that could be
+# compared. At step 1,000 their ratios still fall, and few words can be read; by the end they have
+# come below their rules', with the depths close together or in another order.
+#
+# And depth is not all that differs: the more it allows, the more words there are to train on. The
+# last rows have as many words for each depth; what of an order they do not repeat is the words'
+# doing.
 
 # %% [markdown]
 # ## Attention has the saddle, but not the set
 #
-# **A layer of attention comes to rest on the univariate function like a two-layer network, though
-# no set keeps it there; and it leaves later.**
+# **From four signs on, a layer of attention comes to rest on the univariate function like a
+# two-layer network, though no set keeps it there; where both were run, it leaves later.**
 #
 # Theorem 5.2 is about two-layer networks, and a DiT has attention. Does it have a set like $M$, in
 # which the network stays blind to other symbols? Take the smallest layer there is. Each sign is a
@@ -397,7 +435,7 @@ tables.depths([*nested.values(), *alike], level)
 # $x_{0,i}$, the *univariate optimum* is $f_i = t_i$: there $c = (0, 1)$ and $p = 0$.
 #
 # The gradient of its loss is a sum over Gauss points of the noised signs, with no sampling: the
-# other tokens are alike, so that one point stands for all their orders, and sixteen signs are
+# other tokens are alike, so that one point stands for all their arrangements, and sixteen signs are
 # within reach. Everything else follows from two lines of algebra.
 #
 # :::{prf:theorem} What the rule can do from the univariate optimum
@@ -409,7 +447,7 @@ tables.depths([*nested.values(), *alike], level)
 # 1. If any two signs are independent and $f_i$ depends on $x_i$ alone, then
 #    $\mathbb{E}[r_i\,\chi(x_i)\,\psi(x_k)] = \mathbb{E}[r_i\,\chi(x_i)]\,\mathbb{E}[\psi(x_k)]$
 #    for $k \ne i$. {verdict}`attention-factors`
-# 2. At $f_i = t_i$ the slope along *any* feature $g(x)$, of any network, is
+# 2. At $f_i = t_i$ half the loss's slope along *any* feature $g(x)$, of any network, is
 #    {verdict}`attention-pull`
 #
 #    $$\mathbb{E}[r_i\,g] = -\sum_{S \not\ni i} \bar p_0(S \cup \{i\})\;
@@ -442,9 +480,10 @@ tables.depths([*nested.values(), *alike], level)
 # up to their means.
 # :::
 #
-# The second line is the ladder again. From the univariate optimum a feature that joins $m$ other
-# tokens sees the coefficients of order $m + 1$ and below, and nothing above. It holds for
-# every architecture. What is special about attention is which set it starts in and how it leaves.
+# The second line has the steps of the ladder. From the univariate optimum a feature that joins $m$
+# other tokens sees the coefficients of order $m + 1$ and below, and nothing above. It holds for
+# every architecture; why features of few tokens should come first it does not say. What is special
+# about attention is which set it starts in and how it leaves.
 
 # %% tags=["hide-input"]
 lengths = (3, 4) if tier == "smoke" else (3, 4, 8, 16)
@@ -473,14 +512,15 @@ plt.show()
 # product, slowly.
 # ```
 #
-# **The set is left at once, and it does not matter.** A DiT starts with all products at 0
-# (adaLN-Zero). That set is not invariant {verdict}`attention-set`: a token also attends to itself,
-# and this share of the mix helps to guess $x_{0,i}$. With it, other tokens come in. Their own part
-# of the slope is 0, by the first line above. So the first thing a layer learns has a ratio just
-# below 1: at the start $1 - \mathrm{LDR} = (d-1)/((d^2+1)^2 + d - 1)$, for any rule without
-# correlated pairs. Then the own path learns the bend of $t_i$, the mix becomes a burden, and the
-# leak heals {verdict}`attention-heals`. What the layer comes to rest on is the univariate optimum,
-# a critical point {verdict}`attention-critical`.
+# **The set is left at once, and of four signs or more that heals.** A DiT starts with all products
+# at 0 (adaLN-Zero). That set is not invariant {verdict}`attention-set`: a token also attends to
+# itself, and this share of the mix helps to guess $x_{0,i}$. With it, other tokens come in. Their
+# own part of the slope is 0, by the first line above. So the first thing a layer learns has a ratio
+# (of means) just below 1: at the start $1 - \mathrm{LDR} = (d-1)/((d^2+1)^2 + d - 1)$, for any rule
+# without correlated pairs. Then the own path learns the bend of $t_i$, the mix becomes a burden,
+# and the leak heals {verdict}`attention-heals`. What the layer comes to rest on is the univariate
+# optimum, a critical point as long as attention does not go by content
+# {verdict}`attention-critical`. Of three signs there is no rest: content takes over on the way.
 #
 # If there is no own path, the layer can be univariate only by attending to itself alone. Then
 # $\Delta$ grows without end, as half the logarithm of time {verdict}`attention-diagonal`.
@@ -518,9 +558,9 @@ plt.show()
 # ```
 #
 # A mix of other tokens costs before it pays, in proportion to the square of the product. So what
-# one head can gain is of *twice* that order, $\beta^{2(d-2)}$ {verdict}`attention-gain`: the saddle
-# is flatter than the one of Section 5, and is left later. The table says how much later, beside the
-# two-layer network of chapter 3 at the same noise level.
+# one head can gain goes with *twice* that power, $\beta^{2(d-2)}$ {verdict}`attention-gain`. The
+# table says when the layer leaves, beside the two-layer network of chapter 3 at the same noise
+# level.
 
 # %% tags=["hide-input"]
 escaping = {} if tier == "smoke" else {3: 3_000, 4: 20_000}
@@ -534,11 +574,12 @@ attention_tables.rests(paths, gaps, mlps)
 
 # %% [markdown]
 # So this does **not** explain why the paper's DiT lets its ratio fall sooner than its UNet. On
-# fresh data this layer with its one head is more local than the two-layer network, and for longer.
-# Two things that the layer here does not have are left as candidates: positions that tell tokens
-# apart (chapter 1 trains both), and the accidents of a finite training set, whose coefficients of
-# order 2 and 3 are not zero: by the second line above these pull at once. Several heads could
-# cancel the cost of each other's mixes; that was not computed.
+# fresh data, with three signs and with four, this layer with its one head stays univariate longer
+# than the two-layer network. Two things that it does not have are left as candidates: positions
+# that tell tokens apart ({numref}`fig-outcomes-spacing`), and the accidents of a finite training
+# set, whose coefficients of order 2 and 3 are not zero: by the second line above these pull at
+# once, though a UNet has them too. Several heads could cancel the cost of each other's mixes; that
+# was not computed.
 #
 # Six findings of a trial came before this section. What became of them:
 
@@ -566,7 +607,7 @@ attention_tables.findings()
 # the cube root of the precision, 0.005. A probe costs four calls of $f$. Its two halves have errors
 # of their own, whereas one vector-Jacobian product serves both norms, so the standard error is
 # larger for as many probes. A ratio of two estimates is biased, too: the leading term is
-# subtracted, and the ratio of means over many signals loses the bias altogether.
+# subtracted, and of the ratio of means over many signals the bias is smaller by their number.
 
 # %% tags=["hide-input"]
 torch.manual_seed(seed)
@@ -593,7 +634,9 @@ without_gradients(maps, 12, seed)
 # file, without gradients. The probe runs on it: an inference session in a function is all it takes.
 # But this network was distilled to go from noise to a field in one step. It is no denoiser at the
 # levels between, a ratio would say nothing of a guess that it does not make, and so it is in no
-# table here.
+# table here. Nor are the paper's own large models, Stable Diffusion 3.5-medium and FLUX.1-dev:
+# their weights could not be fetched. `localbias recent` draws, reads and probes them where there is
+# a GPU, and [a page](recent_models) says how.
 
 # %% [markdown]
 # ## What others have found since
@@ -603,11 +646,11 @@ without_gradients(maps, 12, seed)
 #   above adds when the ratio falls.
 # - **Coarse before fine.** {cite:t}`han2025rules` find that coarse rules between parts of an image
 #   are learned and fine ones are not; {cite:t}`favero2025compositional` that grammars are learned
-#   level by level, as moments are here. {cite:t}`bonnaire2025memorize` have a time to generalise
+#   level by level, as orders are here. {cite:t}`bonnaire2025memorize` have a time to generalise
 #   that does not depend on the number of samples, and one to memorise that grows with it.
 # - **Locality.** {cite:t}`kamb2024creativity` predict what convolutional models draw from local
 #   score machines; {cite:t}`lukoianov2025locality` derive locality from the covariance of the
-#   pixels, which is why the linear denoiser stands beside every ratio above;
+#   pixels, which is why the linear denoiser has its section above;
 #   {cite:t}`niedoba2024mechanistic` find posteriors of patches in trained networks.
 #
 # ## The paper leaves open, we find
@@ -617,15 +660,18 @@ without_gradients(maps, 12, seed)
 #
 # ## What to take along
 #
-# - **50 % is not a phase but a coefficient.** Look at where the valid samples lie before calling a
-#   network local.
-# - **Whether a network hallucinates can be computed from its training set**, by the
-#   maximum-entropy law of low order.
-# - **Say which mean.** The mean of ratios falls with the low orders, the ratio of means later.
+# - **Parity's 50 % is one coefficient that is zero.** Look at where the valid samples lie before
+#   calling a network local.
+# - **Whether an MLP on scalars hallucinates on parity can nearly be told from its training set**,
+#   by the law of order 3; it is off where that law changes.
+# - **Say which mean.** The mean of ratios falls at about the time of the low orders, the ratio of
+#   means no earlier and mostly later.
 # - **Compare with the linear denoiser.** On correlated symbols a lower ratio is no sign of a rule.
-# - **The ratio is a symptom.** Forcing it changes the ratio.
-# - **Attention has the saddle without the set.** The univariate function is a critical point of any
-#   architecture; one head leaves it later than a two-layer network.
+# - **Forcing the ratio moves memory.** On parity the rule did not come with it; on a rule within
+#   reach that is open.
+# - **Attention has the saddle without the set.** In no architecture does a feature that ignores
+#   another token pull away from the univariate function; with three and four signs one head leaves
+#   it later than a two-layer network.
 # - **A model without gradients can be probed**, at the price of more calls.
 #
 # ## The settings

@@ -16,7 +16,18 @@ from localbias.experiments import catalogue, engine
 NAME = "parity-8-scalars"
 SMOKE = catalogue.make(NAME, "smoke")
 SMOKE_WORDS = ["--tier", "smoke", "--seed", "0"]
-COMMANDS = ("list", "records", "show", "run", "verify", "sweep", "migrate", "figure", "notebooks")
+COMMANDS = (
+    "list",
+    "records",
+    "show",
+    "run",
+    "verify",
+    "sweep",
+    "migrate",
+    "figure",
+    "notebooks",
+    "recent",
+)
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import norm
 
 from localbias import statistics
-from localbias.statistics import SPREAD, power_law, wilson
+from localbias.statistics import SPREAD, power_law, rank_correlation, wilson
 
 SIZES = np.repeat([20.0, 35, 50, 100, 150, 200], 3)
 
@@ -153,3 +154,59 @@ def test_the_frechet_distance_of_gaussians_has_a_closed_form():
     found = statistics.frechet(sample @ turn, (sample * scales + shift) @ turn)
     assert found == pytest.approx(expected, abs=1e-6)
     assert statistics.frechet(sample, sample) == pytest.approx(0, abs=1e-6)
+
+
+def pairs(n=12, seed=0):
+    """Numbers with ties, y partly that of x."""
+    drawn = np.random.default_rng(seed)
+    x = drawn.integers(0, 8, n).astype(float)
+    return x, np.round(x / 2 + drawn.normal(size=n), 1)
+
+
+@pytest.mark.parametrize("n", [4, 12, 200])
+def test_rank_correlation_is_spearmans(n):
+    x, y = pairs(n)
+    found = rank_correlation(x, y, seed=1)
+    assert found.value == pytest.approx(stats.spearmanr(x, y).statistic) and found.n == n
+    assert found == rank_correlation(np.exp(x), y**3, seed=1)  # ranks alone count
+    assert -1 <= found.low <= found.value <= found.high <= 1
+    assert rank_correlation(x, -y, seed=1).value == pytest.approx(-found.value)
+
+
+def test_the_bootstrap_of_a_rank_correlation_is_scipys():
+    x, y = pairs(40)
+    found = rank_correlation(x, y, draws=4000)
+    other = stats.bootstrap(
+        (x, y),
+        lambda a, b: stats.spearmanr(a, b).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=1000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=0.05)
+
+
+def test_rank_correlation_within_groups_forgets_what_groups_share():
+    x, y = pairs(20)
+    groups = np.arange(20) % 2
+    within = rank_correlation(x, y, groups)
+    assert within.value == pytest.approx(
+        rank_correlation(x + 9 * groups, y + 9 * groups, groups).value
+    )
+    alone = rank_correlation(x[::2], y[::2], np.full(10, "a"))
+    assert alone.value == pytest.approx(stats.spearmanr(x[::2], y[::2]).statistic)
+    ranks = [np.concatenate([stats.rankdata(one[k::2]) - 5.5 for k in (0, 1)]) for one in (x, y)]
+    assert within.value == pytest.approx(np.corrcoef(*ranks)[0, 1])
+
+
+def test_rank_correlation_says_when_there_is_none():
+    x, y = pairs(12)
+    assert rank_correlation(x[:3], y[:3]) is None and rank_correlation([], []) is None
+    assert (
+        rank_correlation(np.ones(12), y) is None and rank_correlation(x, y, np.arange(12)) is None
+    )
+    for wrong in ((x, y[:5]), (x, np.full(12, np.nan)), (x, y, [1])):
+        with pytest.raises(ValueError, match="allowed: .n. each, without NaN"):
+            rank_correlation(*wrong)

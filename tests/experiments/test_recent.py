@@ -19,7 +19,7 @@ WORDS = ("people", "language", "peoqle", "languoge", "xyzzyx")
 @pytest.fixture(params=pretrained.MODELS)
 def model(request):
     tiny = pretrained.smoke(pretrained.MODELS[request.param])
-    return replace(tiny, settings=replace(tiny.settings, steps=2, levels=(0.5,)))
+    return replace(tiny, settings=replace(tiny.settings, steps=3, levels=(0.5,)))
 
 
 @pytest.fixture

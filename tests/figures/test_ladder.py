@@ -8,11 +8,7 @@ from localbias import figures
 STEPS = np.array([100, 1000, 10_000])
 
 
-def labelled(axis):
-    return {line.get_label(): line for line in axis.lines if not line.get_label().startswith("_")}
-
-
-def test_splits_show_the_share_of_valid_samples_that_are_training_strings():
+def test_splits_show_the_share_of_valid_samples_that_are_training_strings(labelled):
     shares = np.array([[[np.nan] * 3, [0.5, 0.3, 0.2], [0.2, 0.6, 0.2]]])
     laws = {1: np.array([[0.5, 0.25, 0.25]]), 3: np.array([[0.5, 0.45, 0.05]])}
     figure = figures.splits({"a": (STEPS, shares, laws)})
@@ -25,7 +21,7 @@ def test_splits_show_the_share_of_valid_samples_that_are_training_strings():
     nothing.canvas.draw()
 
 
-def test_threshold_marks_each_training_and_the_laws():
+def test_threshold_marks_each_training_and_the_laws(labelled):
     measured = [np.array([0.0, 0.1]), np.array([0.5, 0.4])]
     predicted = {3: [np.array([0.0, 0.0]), np.array([0.5, 0.48])]}
     (axis,) = figures.threshold([32, 64], measured, predicted, 128).axes
@@ -36,11 +32,11 @@ def test_threshold_marks_each_training_and_the_laws():
         for x, y in zip(line.get_xdata(), line.get_ydata())
     )
     assert points == [(32, 0.0), (32, 0.1), (64, 0.4), (64, 0.5)]
-    assert labelled(axis)["law of order 3, no parameter"].get_ydata().tolist() == [0.0, 0.49]
+    assert labelled(axis)["law of order 3"].get_ydata().tolist() == [0.0, 0.49]
     assert "of 128" in axis.get_xlabel()
 
 
-def test_coefficients_linear_and_depths_show_each_curve():
+def test_coefficients_linear_and_depths_show_each_curve(labelled):
     values = np.array([[np.nan, 0.2, 0.6], [np.nan, 0.4, 0.8]])
     (axis,) = figures.coefficients({"5": (STEPS, values)}).axes
     np.testing.assert_allclose(labelled(axis)["5"].get_ydata()[1:], [0.3, 0.7])
@@ -53,7 +49,7 @@ def test_coefficients_linear_and_depths_show_each_curve():
     assert "√ᾱ = 0.8" in left.get_ylabel() and right.get_ylabel()
 
 
-def test_cures_mark_treatments_and_exact_denoisers():
+def test_cures_mark_treatments_and_exact_denoisers(labelled):
     treated = {
         "nothing": (np.array([0.6]), np.array([0.3])),
         "x": (np.array([0.9]), np.array([0.4])),

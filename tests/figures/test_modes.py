@@ -9,11 +9,7 @@ from localbias.statistics import Auc, mean_interval, roc, wilson
 RNG = np.random.default_rng(0)
 
 
-def labelled(axis):
-    return {line.get_label(): line for line in axis.lines if not line.get_label().startswith("_")}
-
-
-def test_denoisers_and_the_frame_show_each_curve():
+def test_denoisers_and_the_frame_show_each_curve(labelled):
     x = np.linspace(0, 4, 9)
     curves = {"exact": x.round(), "network": x}
     for axis in (
@@ -37,7 +33,7 @@ def test_clouds_mark_points_by_outcome():
     assert [text.get_text() for text in legend.get_texts()] == ["in a mode"]
 
 
-def test_shares_are_means_with_range_or_interval_and_never_below_the_axis():
+def test_shares_are_means_with_range_or_interval_and_never_below_the_axis(labelled):
     counts = np.array([[[50, 100], [0, 100]], [[30, 100], [2, 100]]])
     figure = figures.shares_along({"a": {"x": ([1, 10], counts)}}, {"a": 0.05}, least=0.001)
     lines = labelled(figure.axes[0])
@@ -50,7 +46,7 @@ def test_shares_are_means_with_range_or_interval_and_never_below_the_axis():
     assert heights.max() == pytest.approx(float(wilson(50, 100)[1])) and heights.min() == 0.001
 
 
-def test_areas_by_window_leave_out_what_is_not_known():
+def test_areas_by_window_leave_out_what_is_not_known(labelled):
     areas = np.array([[0.5, np.nan, 0.9], [0.6, 0.7, 0.8]])
     axis = figures.areas_by_window({"a": (["u", "v", "w"], {"step 1": areas})}).axes[0]
     line = labelled(axis)["step 1"]
@@ -59,7 +55,7 @@ def test_areas_by_window_leave_out_what_is_not_known():
     assert [text.get_text() for text in axis.get_xticklabels()] == ["u", "v", "w"]
 
 
-def test_rates_are_the_curves_of_the_statistic():
+def test_rates_are_the_curves_of_the_statistic(labelled):
     curve = roc(np.array([3.0, 2, 1]), np.array([True, False, True]))
     top, bottom = figures.rates({"a": {"w": curve}}, keep=0.96).axes
     np.testing.assert_allclose(labelled(top)["w"].get_ydata(), [0, *curve[1]])
@@ -67,7 +63,7 @@ def test_rates_are_the_curves_of_the_statistic():
     assert top.lines[-1].get_xdata()[0] == pytest.approx(0.04)
 
 
-def test_probes_are_means_over_the_seeds():
+def test_probes_are_means_over_the_seeds(labelled):
     one, other = Auc(0.8, 0.7, 0.9, 5, 5), Auc(0.6, 0.5, 0.7, 5, 5)
     axis = figures.probes({"q": {"x": [one, other], "y": [one], "z": [None]}}).axes[0]
     points = {k: v.get_xdata()[0] for k, v in labelled(axis).items()}
@@ -77,7 +73,7 @@ def test_probes_are_means_over_the_seeds():
     assert [text.get_text() for text in axis.get_yticklabels()] == ["q"]
 
 
-def test_chains_are_means_with_intervals_of_the_mean():
+def test_chains_are_means_with_intervals_of_the_mean(labelled):
     values = np.array([[0.0, 0.1], [0.0, 0.3]])
     figure = figures.chains({"bad": {"none": values}, "width": {"none": values}}, {"bad"})
     np.testing.assert_allclose(labelled(figure.axes[0])["none"].get_ydata(), [0, 0.2])

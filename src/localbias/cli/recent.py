@@ -36,9 +36,7 @@ def recent(
     ] = [],  # noqa: B006
     probes: Annotated[int | None, typer.Option(help="Products a step; 8 without it.")] = None,
     steps: Annotated[int | None, typer.Option(help="Of sampling; the model's own.")] = None,
-    size: Annotated[
-        int | None, typer.Option(help="Of the square picture, in pixels; 1024.")
-    ] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels of a side; 1024.")] = None,
     weights: Annotated[
         str | None, typer.Option(help="A folder that holds the pipeline of the one model named.")
     ] = None,

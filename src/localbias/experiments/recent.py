@@ -161,7 +161,7 @@ def _drawn(
         "prompt": prompt,
         "seed": seed,
         "file": _file(prompt, seed),
-        "words": tesseract.words(image),
+        "words": [list(word) for word in tesseract.words(image)],
         "chance": float(region.float().mean()),
         "levels": levels,
         "origin": process_of(

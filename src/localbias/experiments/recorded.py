@@ -33,7 +33,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *(*catalogue.UNSAID, *catalogue.VARIANTS),
         *("quarter-token-dit-50", "quarter-token-dit-470", "parity-8-unet-blocks"),
     ),
-    5: tuple(name for name in catalogue.MODES if name != "shapes-unet"),  # without a record yet
+    5: tuple(catalogue.MODES),
     4: (
         *(name for name in catalogue.STRESS if name not in ("check-5-dit", "check-6-dit")),
         *("dyck-8-dit", "dyck-12-dit", "dyck-16-dit", "words-dit-30", "words-dit-999"),

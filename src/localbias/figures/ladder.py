@@ -88,7 +88,7 @@ def threshold(
     for order, shares in predicted.items():
         line = [float(np.mean(seeds)) for seeds in shares]
         low, high = ([float(end(seeds)) for seeds in shares] for end in (np.min, np.max))
-        axis.plot(strings, line, color=ORDERS[order], label=f"law of order {order}, no parameter")
+        axis.plot(strings, line, color=ORDERS[order], label=f"law of order {order}")
         axis.fill_between(strings, low, high, color=ORDERS[order], alpha=0.18, linewidth=0)
     for count, seeds in zip(strings, measured):
         axis.plot([count] * len(seeds), seeds, "o", color=DARK, markersize=6, alpha=0.75)

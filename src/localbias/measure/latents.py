@@ -185,7 +185,7 @@ def latent_products(
         guidance: w of classifier-free guidance.
 
     Returns:
-        The products of x̂_0 and those of v.
+        The products of x̂_0 and those of v, which are lost to rounding where σ is small.
     """
     precision = torch.finfo(step.inputs["hidden_states"].dtype).eps
     found = local_dependency_ratio(

@@ -69,9 +69,10 @@ def words(picture: Image.Image) -> list[tuple[str, float]]:
     """
     reader = _reader(whole=True)
     reader.SetImage(picture.convert("RGB"))
-    found = [
-        (MARKS.sub("", text), float(confidence)) for text, confidence in reader.MapWordConfidences()
-    ]
+    if not reader.GetUTF8Text().strip():  # asked for its words, tesserocr would complain
+        return []
+    read = zip(reader.AllWords(), reader.AllWordConfidences())
+    found = [(MARKS.sub("", text), float(confidence)) for text, confidence in read]
     return [(text, confidence) for text, confidence in found if any(map(str.isalpha, text))]
 
 

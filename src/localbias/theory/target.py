@@ -333,6 +333,9 @@ def sampled_levels(
         coordinate: i.
         samples: of a sequence, a power of 2.
         seed: of the sequences.
+
+    Raises:
+        ValueError: for several ᾱ, or one outside (0, 1), and samples that are no power of 2.
     """
     linear = linear_level(alpha_bar, support, weights, coordinate)
     if linear.ndim or samples < 1 or samples & (samples - 1):

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from localbias.book.tables import modes as tables
 from localbias.experiments import Results, Sampling, catalogue, engine, filters
+from localbias.grammar.columns import MORE, NONE, ONE, OTHER
 from localbias.render import Shapes
 from localbias.statistics import Auc
 
@@ -98,6 +100,21 @@ def test_the_detector_is_right_where_who_counts_pixels_is_not(rows):
     assert all(row[right].startswith("100.0%") for row in found.values())
     assert found["as in the data"][passes] == found["another column's shape"][passes] == "100%"
     assert found["nothing at all"][passes] == found["two of a kind in a column"][passes] == "0%"
+
+
+def test_mistakes_in_shapes_are_counted_by_their_kind(rows):
+    class Two:
+        steps = np.array([5, 7])
+
+        def tokens(self):
+            first = [[OTHER, MORE, ONE], [ONE, MORE, NONE], [NONE, NONE, NONE], [OTHER, ONE, -1]]
+            return torch.tensor([first, [[ONE, ONE, NONE]] * 4])
+
+    early, late = rows(tables.shape_mistakes(Two(), (5, 7)))
+    assert early["step"] == "5" and late["step"] == "7"
+    shares = [early[kind].split(" ")[0] for kind in list(early)[1:]]
+    assert shares == ["25.0%", "50.0%", "25.0%"]
+    assert {late[kind].split(" ")[0] for kind in list(late)[1:]} == {"0.0%"}
 
 
 def test_generations_are_means_of_the_last_one(rows):

@@ -94,6 +94,7 @@ def treated(
             ratios = results.ratios()[:, 1:, v]
             counts = results.counts[:, -1, 1:]
             shares = counts / np.maximum(counts.sum(-1, keepdims=True), 1)
+            broken, unseen = shares[:, 0], shares[:, 2]
             rule_ratio = results.reference_ratios()[:, results.references.index("rule"), v]
             rows.append(
                 {
@@ -102,8 +103,9 @@ def treated(
                     f"LDR at step {results.steps[at]:,}": spread(ratios[:, at], ".2f"),
                     "at the end": spread(ratios[:, -1], ".2f"),
                     "exact rule's": ratio(rule_ratio.mean()),
-                    "breaks the rule at the end": spread(shares[:, 0], ".0%"),
-                    "never seen": spread(shares[:, 2], ".0%"),
+                    "breaks the rule at the end": spread(broken, ".0%"),
+                    "valid and never seen": spread(unseen, ".0%"),
+                    "valid among unseen": spread(unseen / (unseen + broken), ".0%"),
                     "hallucination halves": _steps(ladder.clocks(results, level).halved),
                 }
             )
@@ -111,12 +113,12 @@ def treated(
 
 
 def depths(experiments: Iterable[Results], level: float, at: int = 1000) -> Markdown:
-    """Dyck words by depth: how local the rule is, and the network on its plateau and at the end.
+    """Dyck words by depth: how local the rule is, and the network early and at the end.
 
     Args:
         experiments: records of `grammar.Dyck` with a deepest nesting.
         level: √ᾱ, of the ratio.
-        at: a step on the plateau; the measured one next to it is looked at.
+        at: an early step; the measured one next to it is looked at.
     """
     rows = []
     for results in experiments:

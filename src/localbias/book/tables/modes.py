@@ -151,6 +151,33 @@ def detector(renderer: Shapes, count: int, seed: int) -> Markdown:
     return table(rows)
 
 
+def shape_mistakes(results: Results, steps: Sequence[int]) -> Markdown:
+    """Which mistakes a network makes in pictures of simple shapes, along training.
+
+    Shares of all pictures; those that cannot be read count as without. A picture may have several.
+    In brackets the 95 % interval of the samples.
+
+    Args:
+        results: records of simple shapes; the first seed is read.
+        steps: measured steps.
+    """
+    rows = []
+    for step in steps:
+        tokens = results.tokens()[int(np.flatnonzero(results.steps == step)[0])].numpy()
+        readable = (tokens >= 0).all(1)
+        kinds = {
+            "another column's shape": readable & (tokens == OTHER).any(1),
+            "two of a kind in a column": readable & (tokens == MORE).any(1),
+            "nothing at all": (tokens == NONE).all(1),
+        }
+        cells = {}
+        for kind, seen in kinds.items():
+            low, high = wilson(int(seen.sum()), len(seen))
+            cells[kind] = interval(float(seen.mean()), float(low), float(high), ".1%")
+        rows.append({"step": f"{step:,}"} | cells)
+    return table(rows)
+
+
 def generations(chains: Mapping[str, Mapping[str, np.ndarray]]) -> Markdown:
     """What the last generation of each treatment is: mean over the chains and 95 % interval.
 
