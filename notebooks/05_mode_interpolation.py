@@ -620,7 +620,7 @@ tables.probes(exact_questions) if exact_questions else None
 # midway already, when nothing can be read yet. Late that distance amounts to reading the string.
 # The distance from the training set finds what was never seen, the one from independent symbols
 # what cannot be read. Of a mixture all three are the same law, and late on the way it finds what
-# lies in no mode.
+# lies in no mode, early in training too, when the variance hardly does.
 #
 # ## Which probe for which failure
 #
