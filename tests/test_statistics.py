@@ -144,6 +144,18 @@ def test_a_cut_removes_what_scores_above_it():
     assert bad == (0.5, *map(float, wilson(1, 2))) and good == (0.5, *map(float, wilson(1, 2)))
 
 
+def test_the_frechet_distance_of_gaussians_has_a_closed_form():
+    """Of independent features it is the squared distance of means and standard deviations."""
+    sample = np.random.default_rng(0).standard_normal((4000, 3))
+    sample = (sample - sample.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(sample.T)).T)
+    scales, shift = np.array([1.0, 2.0, 0.5]), np.array([0.3, -1.0, 0.0])
+    turn, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))
+    expected = (shift**2).sum() + ((scales - 1) ** 2).sum()
+    found = statistics.frechet(sample @ turn, (sample * scales + shift) @ turn)
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert statistics.frechet(sample, sample) == pytest.approx(0, abs=1e-6)
+
+
 def pairs(n=12, seed=0):
     """Numbers with ties, y partly that of x."""
     drawn = np.random.default_rng(seed)

@@ -7,8 +7,10 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from localbias import store
 from localbias.book import findings, ledger, opening
 from localbias.book.chapters import CARD
+from localbias.experiments import catalogue, recursion
 from localbias.measure import OUTCOMES
 from localbias.store import ROOT
 
@@ -99,3 +101,19 @@ def test_the_tally_counts_every_row():
     counts = ledger.tally(rows)
     assert sum(counts.values()) == len(rows) and list(counts) == list(ledger.VERDICTS)
     assert counts["holds"] == sum(row["verdict"] == "holds" for row in rows)
+
+
+def test_the_effect_of_sorted_batches_is_of_pairs_with_the_same_beginning():
+    for seed in range(catalogue.CHAINED["sorted"]):
+        both = [
+            store.find(
+                catalogue.chain(name, "laptop", seed).stem,
+                recursion.stem_of,
+                recursion.CHAINS,
+            ).arrays["bad"]
+            for name in ("sorted", "filter")
+        ]
+        assert both[0][1] == both[1][1] and both[0][2] != both[1][2]
+    said = findings.ASIDES["sorted-batches"]()
+    mean, low, high = map(float, re.findall(r"[+-]\d+\.\d+", said)[:3])
+    assert low < mean < high

@@ -80,3 +80,12 @@ def test_chains_are_means_with_intervals_of_the_mean(labelled):
     heights = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert heights.max() == pytest.approx(mean_interval(values[:, 1])[2])
     assert figure.axes[0].yaxis.get_major_formatter()(0.5) == "50%"
+
+
+def test_mosaics_put_pictures_in_rows():
+    pictures = np.zeros((12, 1, 4, 5), np.uint8)
+    pictures[11] = 255
+    figure = figures.mosaics({"one": pictures, "two": pictures[:3]}, rows=1, columns=10)
+    first, second = (axis.images[0].get_array() for axis in figure.axes)
+    assert first.shape == (8, 50) and second.shape == (4, 50)
+    assert (first[4:, 5:10] == 255).all() and first.sum() == 255 * 20

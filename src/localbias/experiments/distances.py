@@ -89,7 +89,8 @@ def _at(
         here = setup.schedule.alpha_bar[state.t].sqrt().item()
         for level in levels:
             if abs(here - level) < off[level]:
-                found[level], off[level] = tuple(state), abs(here - level)
+                found[level] = state.t, state.x_t, state.x0
+                off[level] = abs(here - level)
         if here > max(levels):
             break
     return found

@@ -179,13 +179,7 @@ def probes(results: Results) -> dict[str, np.ndarray]:
     return found
 
 
-def advice(
-    results: Results,
-    group: str,
-    row: int = -1,
-    seed: int = 0,
-    further: Mapping[str, np.ndarray] | None = None,
-) -> Advice | None:
+def advice(results: Results, group: str, row: int = -1, seed: int = 0) -> Advice | None:
     """Which probe to use for a question, and what all of them together are worth.
 
     Every other sample chooses the probe, the side that points to the first group, and the weights;
@@ -196,7 +190,6 @@ def advice(
         group: one of GROUPS.
         row: of the measured steps.
         seed: by its place.
-        further: other probes, scores [S, M, n] by name; those that are NaN there are left out.
 
     Returns:
         None where a half has fewer than two samples of either group.
@@ -205,9 +198,7 @@ def advice(
     kinds = outcomes(results)[seed, row]
     among = np.flatnonzero(np.isin(kinds, (*first, *second)))
     bad, chosen = np.isin(kinds[among], first), np.arange(len(among)) % 2 == 0
-    every = probes(results) | dict(further or {})
-    scores = {name: values[seed, row, among] for name, values in every.items()}
-    scores = {name: values for name, values in scores.items() if np.isfinite(values).all()}
+    scores = {name: values[seed, row, among] for name, values in probes(results).items()}
     there = {name: auc(values[chosen], bad[chosen]) for name, values in scores.items()}
     known = {name: area.value for name, area in there.items() if area}
     if not known:

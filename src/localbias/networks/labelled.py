@@ -38,8 +38,9 @@ class Labelled(nn.Module):
         if classes < 2:
             raise ValueError(f"classes={classes}; allowed: 2 or more")
         self.network, self.classes, self.guidance = network, classes, 0.0
-        width = network.time.layers[-1].bias.numel()
-        self.embedding = nn.Embedding(classes + 1, width)
+        last = network.time.layers[-1]
+        assert isinstance(last, nn.Linear)
+        self.embedding = nn.Embedding(classes + 1, last.out_features)
         nn.init.normal_(self.embedding.weight, std=0.5)
         self.labels: Tensor | None = None
 

@@ -122,3 +122,11 @@ def test_generations_are_means_of_the_last_one(rows):
     (row,) = rows(tables.generations({"none": {"bad": values, "kept": values, "width": values}}))
     assert row["chains"] == "2" and row["drawn in no mode"].startswith("20.00% (")
     assert row["width of a mode, in σ"].startswith("0.20 (")
+
+
+def test_generations_of_digits_are_told_one_by_one(rows):
+    arrays = {name: np.array([[0.1, 0.3]]) for name in ("bad", "refused", "kept")}
+    arrays["distance"] = np.array([[12.0, 99.6]])
+    first, second = rows(tables.digit_generations({"none": arrays}))
+    assert (first["generation"], second["generation"]) == ("data", "1")
+    assert second["not read as told"] == "30.0%" and second["Fréchet distance"] == "100"

@@ -353,23 +353,18 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Markdown:
     )
 
 
-def advice(
-    subjects: Mapping[str, Results],
-    further: Mapping[str, Mapping[str, np.ndarray]] | None = None,
-) -> Markdown:
+def advice(subjects: Mapping[str, Results]) -> Markdown:
     """Which probe for which question, chosen on one half of the samples and judged on the other.
 
     Args:
         subjects: title -> records.
-        further: title -> other probes, as of `filters.advice`.
     """
     rows = []
     for group in filters.GROUPS:
         for title, results in subjects.items():
             for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
                 seeds = range(len(results.records))
-                more = (further or {}).get(title)
-                found = [filters.advice(results, group, row, seed, more) for seed in seeds]
+                found = [filters.advice(results, group, row, seed) for seed in seeds]
                 known = [one for one in found if one]
                 if not known:
                     continue
