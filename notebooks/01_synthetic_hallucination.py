@@ -93,7 +93,9 @@ recorded = Recorded(1, tier, seed, device)
 #| label: three-moments
 #| fig-cap: >-
 #|   Samples from the same starting noise at three moments of a training on thirty words, framed by
-#|   outcome; below, where the prediction of the first letter listens (√ᾱ = 0.2, darker is more).
+#|   outcome (invalid: letters that cannot be read; hallucination: no such word; extrapolation: a
+#|   word that it was not trained on); below, where the prediction of the first letter listens (√ᾱ =
+#|   0.2, darker is more).
 #| fig-alt: >-
 #|   Three columns of generated words: blurs, then sharp letters that are no words, then words; the
 #|   heat below covers the first letter alone at first and the whole word at the end

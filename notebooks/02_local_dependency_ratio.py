@@ -162,9 +162,11 @@ tables.bands(
 # is an affine function of each other,
 #
 # $$\hat\varepsilon = \frac{x_t - \sqrt{\bar\alpha}\,\hat{x}_0}{\sqrt{1-\bar\alpha}},\qquad
-# \hat v = \frac{\sqrt{\bar\alpha}\,x_t - \hat{x}_0}{\sqrt{1-\bar\alpha}}
-# \quad\Longrightarrow\quad
-# J_{\varepsilon} = \frac{I - \sqrt{\bar\alpha}\,J_{x_0}}{\sqrt{1-\bar\alpha}},\qquad
+# \hat v = \frac{\sqrt{\bar\alpha}\,x_t - \hat{x}_0}{\sqrt{1-\bar\alpha}},$$
+#
+# and so are their Jacobians:
+#
+# $$J_{\varepsilon} = \frac{I - \sqrt{\bar\alpha}\,J_{x_0}}{\sqrt{1-\bar\alpha}},\qquad
 # J_{v} = \frac{\sqrt{\bar\alpha}\,I - J_{x_0}}{\sqrt{1-\bar\alpha}}.$$ (eq-targets)
 #
 # ```{margin}
