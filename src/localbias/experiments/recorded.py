@@ -52,7 +52,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
 SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | dict.fromkeys(catalogue.MODES, 1)
-    | {"modes-3-gentle-T-100": 3, "modes-3-gentle-T-250": 2}
+    | {"modes-3-gentle-T-100": 3, "modes-3-gentle-T-250": 3}
     | dict.fromkeys(beyond.BEYOND, 1)
     | {f"parity-8-scalars-n{count}": 3 for count in (32, 40, 48)}
     | dict.fromkeys(catalogue.STRESS, 5)
