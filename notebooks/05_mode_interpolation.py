@@ -22,8 +22,8 @@
 # removes more than 95 % of them while it keeps 96 % of the others.
 #
 # Are the two papers about one thing? This chapter trains on the same mixtures, beside the exact
-# score as a control, and then asks each paper's probe about the other's hallucinations. So far
-# each training has one seed: single curves should not be leaned on.
+# score as a control, and then asks each paper's probe about the other's hallucinations. Most
+# trainings have two seeds, the shapes one: where a range is given, it is of these.
 
 # %% [markdown] tags=["remove-cell"]
 # *What this notebook needs to run: a checkout of the repository that it comes from, with its
@@ -531,8 +531,8 @@ tables.digit_generations(digits)
 # The first generation errs most often: its network is small. From then on mistakes become fewer,
 # without any filter, since what is ambiguous is rarely drawn by a network that learns from a
 # network. The distance says what this costs: digits lose their variety, one generation after the
-# other. A share of mistakes that falls is no sign of health. In this one chain the filter changes
-# little of either.
+# other. A share of mistakes that falls is no sign of health. With one chain of each treatment, no
+# difference between them is to be leaned on.
 #
 # ## Both probes on both problems
 #

@@ -296,7 +296,7 @@ def unknown(name: str) -> str:
 
 # Treatment -> how many chains the book shows.
 CHAINED = dict(filter=5, sorted=3, random=5, none=5, exact=5)
-DIGITS_CHAINED = dict(filter=1, none=1)
+DIGITS_CHAINED = dict(filter=1, none=1, random=1)
 
 
 def chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
