@@ -8,8 +8,9 @@ reads, and what these read in turn.
 import ast
 import builtins
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from localbias.book.chapters import cell_options, sources
 from localbias.store import ROOT
@@ -106,17 +107,33 @@ def cells_needed(code: list[str], place: int) -> list[int]:
         code: the source of each cell.
         place: of the one.
     """
-    trees = [ast.parse(cell) for cell in code]
-    imported = {name for tree in trees for node in ast.walk(tree) for name in _imports(node)}
-    needed, wanted = [place], _reads(trees[place].body, set()) - imported
+    cells = [_names(cell) for cell in code]
+    imported = {name for cell in cells for name in cell.imported}
+    needed, wanted = [place], cells[place].read - imported
     for earlier in range(place - 1, -1, -1):
-        tree = trees[earlier]
-        if earlier < 2 or (_stored(tree) | _changed(tree)) & wanted:
+        cell = cells[earlier]
+        if earlier < 2 or cell.touched & wanted:
             needed.insert(0, earlier)
-            own: set[str] = set()
-            reads = _reads(tree.body, own) - imported
-            wanted = wanted - own | reads  # what this cell sets, no cell before it need set
+            # What this cell sets, no cell before it need set.
+            wanted = wanted - cell.own | (cell.read - imported)
     return needed
+
+
+class _Names(NamedTuple):
+    """Names of a cell: that it imports, sets or changes, reads from before, and sets for sure."""
+
+    imported: frozenset[str]
+    touched: frozenset[str]
+    read: frozenset[str]
+    own: frozenset[str]
+
+
+@cache  # a cell is asked for once for each figure of its chapter
+def _names(code: str) -> _Names:
+    tree, own = ast.parse(code), set[str]()
+    imported = {name for node in ast.walk(tree) for name in _imports(node)}
+    read = _reads(tree.body, own)
+    return _Names(*map(frozenset, (imported, _stored(tree) | _changed(tree), read, own)))
 
 
 def _reads(body: list[ast.stmt], own: set[str]) -> set[str]:
