@@ -71,6 +71,8 @@ def test_a_chapter_asks_for_what_it_was_told_and_for_all_of_it(chapter):
     compared |= {"modes.STEPS": {"steps": modes.STEPS}}
     compared |= {"beyond.TREATMENTS": beyond.TREATMENTS}
     compared |= {"beyond.COUNTS": {"parity": beyond.COUNTS}}
+    alike = {name: name for name in beyond.NESTED if name.endswith(f"-n{beyond.ALIKE}")}
+    compared |= {"in beyond.NESTED": {"dyck": alike}}
     named = [by for place, table in compared.items() if place in code for by in table.values()]
     in_tables = {name for by in named for name in by.values()}
     for name in CHAPTERS[chapter]:
