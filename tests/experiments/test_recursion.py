@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from localbias.experiments import Setup, catalogue, recursion
-from localbias.experiments.generations import Drawn, balanced
+from localbias.experiments.generations import Drawn, balanced, row
 from localbias.experiments.recursion import Chain, _treated, run
 
 
@@ -134,3 +134,8 @@ def test_the_paper_tier_of_digits_is_the_other_papers():
         50 * 60_000, rel=1e-3
     )
     assert made.experiment.schedule.steps == made.experiment.sampling.steps == 500
+
+
+def test_a_renderer_that_nothing_is_measured_of_is_named():
+    with pytest.raises(ValueError, match=r"renderer str; chains are measured of: \w+, \w+"):
+        row("pictures", None, None, None)

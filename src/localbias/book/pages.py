@@ -131,9 +131,8 @@ def mark_findings(app: Sphinx, doctree: nodes.document) -> None:
     for section in doctree.findall(nodes.section):
         below = section.children[1:2]
         if below and isinstance(below[0], nodes.paragraph):
-            inside = [
-                node for node in below[0].children if node.astext()
-            ]  # MyST leaves empty texts
+            # MyST leaves empty texts beside it.
+            inside = [node for node in below[0].children if node.astext()]
             if len(inside) == 1 and isinstance(inside[0], nodes.strong):
                 below[0]["classes"].append("finding")
 

@@ -70,8 +70,12 @@ def row(renderer: Renderer, setup: Setup, drawn: Drawn, kept: Drawn) -> dict[str
         setup: of the chain.
         drawn: before the treatment.
         kept: after it.
+
+    Raises:
+        ValueError: for a renderer of whose pictures nothing is measured.
     """
-    raise NotImplementedError(type(renderer))
+    known = ", ".join(one.__name__ for one in row.registry if one is not object)
+    raise ValueError(f"renderer {type(renderer).__name__}; chains are measured of: {known}")
 
 
 @row.register
