@@ -69,7 +69,8 @@ class Model:
         weights: where they lie on the Hugging Face hub.
         pipeline: diffusers' class.
         transformer: diffusers' class of the network that is probed.
-        architecture: its arguments, as its published configuration has them.
+        architecture: its arguments, for the count of operations alone; `load` takes those of the
+            weights. They were not compared with the published configuration.
         settings: those of the model's own example, and ours where it has none.
     """
 
@@ -110,7 +111,7 @@ MODELS = {
             "black-forest-labs/FLUX.1-dev",
             "FluxPipeline",
             "FluxTransformer2DModel",
-            dict(guidance_embeds=True),  # diffusers' defaults are this model's
+            dict(guidance_embeds=True),  # the rest by diffusers' defaults
             Settings(steps=50, guidance=3.5, size=1024, text=512, region=CENTRE),
         ),
     )
