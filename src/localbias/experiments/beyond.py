@@ -15,11 +15,12 @@ CHECK: dict[str, Any] = dict(name="check", length=8, order=5)
 # `parity-8-scalars`.
 LADDER: dict[str, Recipe] = {
     f"parity-8-scalars-n{n}": Scalars(PARITY_8, SCALARS_AT, probing="check scalars", n_train=n)
-    for n in (16, 24, 32, 40, 48, 96)
+    for n in (8, 16, 24, 32, 40, 48, 96, 112)
 }
-COUNTS = {16: "parity-8-scalars-n16", 24: "parity-8-scalars-n24", 32: "parity-8-scalars-n32"}
-COUNTS |= {40: "parity-8-scalars-n40", 48: "parity-8-scalars-n48", 64: "parity-8-scalars"}
-COUNTS |= {96: "parity-8-scalars-n96"}  # training strings -> experiment
+COUNTS = {
+    n: "parity-8-scalars" if n == 64 else f"parity-8-scalars-n{n}"
+    for n in (8, 16, 24, 32, 40, 48, 64, 96, 112)
+}  # training strings -> experiment
 
 # Dyck words of length 12, half of those that are nested no deeper.
 DEPTHS = {2: 16, 3: 44, 4: 61, 6: 66}
