@@ -9,6 +9,7 @@ from IPython.display import Markdown
 from localbias.book.claims import CLAIMS, number
 from localbias.book.claims.attention import LEVEL
 from localbias.book.tables.markdown import table
+from localbias.book.tables.trial import CHANGED, CONFIRMED, WITHDRAWN
 from localbias.book.verdicts import FAILS, HOLDS
 from localbias.theory import attention
 from localbias.theory.attention import Path
@@ -16,7 +17,6 @@ from localbias.theory.trace import Trace, stairs
 
 NEAR = 0.05  # a trial's number that is off by no more of itself is met
 LEFT = 0.05  # of the way from the univariate optimum to the optimum, where a flow counts as away
-WORDS = CONFIRMED, CHANGED, WITHDRAWN = "confirmed", "changed", "withdrawn"
 
 
 class Finding(NamedTuple):
