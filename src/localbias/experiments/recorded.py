@@ -53,11 +53,7 @@ SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | dict.fromkeys(catalogue.MODES, 2)
     | {"shapes-unet": 1, "modes-3-gentle-T-100": 3, "modes-3-gentle-T-250": 3}
-    | dict.fromkeys(beyond.BEYOND, 2)
-    | dict.fromkeys(beyond.TREATED, 3)
     | {"parity-8-scalars-long": 1}
-    | {name: 1 for name in beyond.NESTED if name.endswith(f"-n{beyond.ALIKE}")}
-    | {f"parity-8-scalars-n{count}": 3 for count in (32, 40, 48)}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
         "check-3-dit-long": 3,
