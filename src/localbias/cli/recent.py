@@ -56,6 +56,10 @@ def recent(
 
     if tier not in ("smoke", "paper"):
         raise ValueError(f"unknown tier {tier!r}; known: smoke, paper")
+    if any(one < 0 for one in seed):
+        raise ValueError(f"seed={min(seed)}; allowed: whole numbers from 0")
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; pictures need a folder")
     chosen = [pretrained.model_of(name) for name in dict.fromkeys(model or pretrained.MODELS)]
     if weights and (len(chosen) > 1 or tier == "smoke"):
         raise ValueError("--weights is of one model, and not of tier smoke; name it by --model")
