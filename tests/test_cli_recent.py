@@ -51,7 +51,7 @@ def test_a_library_that_is_missing_is_one_line(call, monkeypatch):
     code, *_ = call(*TINY)
     assert code == (
         "localbias: recent models need accelerate and diffusers and transformers: "
-        "pip install 'localbias[models]'"
+        "pip install -e '.[book,models]' -c constraints.txt"
     )
 
 

@@ -48,8 +48,9 @@ def recent(
 ) -> None:
     """Pictures by recent models: share of real words, LDR along sampling, their rank correlation.
 
-    The paper's prompts and seeds (A.6). Needs pip install 'localbias[book,models]', weights that
-    are fetched at the first call, and a GPU. What the folder has is not drawn again.
+    The paper's prompts and seeds (A.6). Needs `pip install -e '.[book,models]' -c constraints.txt`
+    in the checkout, weights that are fetched at the first call, and a GPU. What the folder has is
+    not drawn again.
     """
     from localbias.experiments import pretrained, recent
     from localbias.training import auto_device, use_threads
