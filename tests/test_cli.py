@@ -308,7 +308,7 @@ def test_a_sweep_lists_its_jobs_and_those_that_are_missing(call, folder):
 def test_a_sweep_tells_a_damaged_record(call, folder):
     call("run", NAME, "--tier", "smoke")
     engine.find(SMOKE).path.write_text("{")
-    assert call("sweep", NAME, "--tier", "smoke", "--missing")[0] == cli.DAMAGED
+    assert call("sweep", NAME, "--tier", "smoke", "--missing") == (cli.DAMAGED, "")
     assert NAME in call("sweep", NAME, "--tier", "smoke", "--missing", "--list")[1]
     assert call("sweep", NAME, "--tier", "smoke")[0] == cli.FAILED
 

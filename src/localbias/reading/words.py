@@ -21,7 +21,8 @@ def english() -> frozenset[str]:
         from spellchecker import SpellChecker
     except ImportError as error:
         raise ImportError(
-            "a list of English words needs pyspellchecker: pip install -e '.[book]' -c constraints.txt"
+            "a list of English words needs pyspellchecker: "
+            "pip install -e '.[book]' -c constraints.txt"
         ) from error
     return frozenset(SpellChecker(language="en").word_frequency.words()) | {
         word.lower() for word in assets.words()
