@@ -113,11 +113,13 @@ plt.show()
 # chance level, at which a model that knows its symbols alone keeps it.**
 #
 # **Parity.** A string of $L$ parentheses, where "(" stands for $+1$ and ")" for $-1$, is valid when
-# the signs multiply to $+1$. Look at any $L-1$ of the symbols and the last is a fair coin; look at
-# all of them and it is certain. Any two symbols are independent, so nothing is learned from pairs:
-# the rule lives in all $L$ symbols at once.
+# the signs multiply to $+1$: the number of ")" is even. Whoever sees fewer than $L-1$ of the
+# symbols can only toss a coin for another one; whoever sees $L-1$ of them knows the last. Any two
+# symbols are independent, so nothing is learned from pairs: the rule lives in all $L$ symbols at
+# once.
 #
-# **Quarter sum.** Four digits with $s_1 + s_2 = s_3 + s_4$.
+# **Quarter sum.** Four digits with $s_1 + s_2 = s_3 + s_4$. Drawn by MNIST's handwriting, one in
+# each quarter of an image, they are the paper's *Quarter-MNIST*.
 
 # %%
 rules = grammar.Parity(8), grammar.Parity(16), grammar.QuarterSum()
@@ -125,12 +127,12 @@ some = rules[0].text(rules[0].support[[0, 5, 90]])
 tables.rules(rules, after=f"Valid strings of parity 8: {', '.join(f'`{one}`' for one in some)}, …")
 
 # %% [markdown]
-# The last column is worth a second look. The paper motivates its theory by symbols that are
-# independent in pairs (§4.3; as an assumption §5.3). That is exactly so for parity, and not quite
-# so for Quarter-MNIST: two digits of a valid tuple do carry a little information about each other.
-# And the third column gives the **chance level**: a model that knew how often each digit occurs in
-# each place and nothing else would produce a valid tuple that often. Every share below has to be
-# read against it.
+# The last column, on the first two symbols, is worth a second look. The paper motivates its theory
+# by symbols that are independent in pairs (§4.3; as an assumption §5.3). That is exactly so for
+# parity, and not quite so for Quarter-MNIST: two digits of a valid tuple do carry a little
+# information about each other. And the third column gives the **chance level**: a model that knew
+# how often each symbol occurs in each place and nothing else would produce a valid string that
+# often. Every share below has to be read against it.
 #
 # ## From strings to pictures
 #
@@ -164,9 +166,9 @@ plt.show()
 # %% [markdown]
 # A network is trained on *some* of the valid strings; the others are {term}`held-out`. The paper
 # draws a digit with a *probabilistic* function (A.5): it has many handwritings. How many, and
-# whether a string keeps its own, the paper doesn't say. The laptop tier departs from that: each
-# training string is one fixed image and each digit has one exemplar. The paper tier draws another
-# handwriting at every exposure; `rendering` and `exemplars` are fields of the configuration.
+# whether a string keeps its own, the paper doesn't say. The laptop tier departs from that: a digit
+# always looks the same (it has one *exemplar*, a picture of a symbol), so each training string is
+# one fixed image. The paper tier draws another handwriting each time a string is shown.
 #
 # ```{margin}
 # A signal $x_0$ is noised to $x_t = \sqrt{\bar\alpha}\,x_0 + \sqrt{1-\bar\alpha}\,\varepsilon$.
@@ -175,11 +177,11 @@ plt.show()
 # ```
 #
 # It departs in two more points that the paper states (A.1). The paper's network puts out the noise,
-# and its samples are drawn by {term}`ancestral sampling`: all steps of the schedule from noise to
-# data, each with fresh noise (Eq. 7). Ours are drawn by {term}`DDIM`, which visits 25 or 50 of the
-# steps and adds no noise, and after each prediction {term}`x̂0` is *clamped* to the range of the
-# pixels. And most of our networks put out {term}`v`, from which the noise follows, as is said
-# below. [Chapter 2](02_local_dependency_ratio.ipynb) measures what these choices do.
+# and its samples are drawn by {term}`ancestral sampling`: all noise levels from pure noise to data,
+# one after the other, each with fresh noise (Eq. 7). Ours are drawn by {term}`DDIM`, which visits
+# 25 or 50 of the levels and adds no noise, and after each prediction {term}`x̂0` is *clamped* to
+# the range of the pixels. And most of our networks put out {term}`v`, from which the noise follows,
+# as is said below. [Chapter 2](02_local_dependency_ratio.ipynb) measures what these choices do.
 #
 # ## What can come out
 #
@@ -197,10 +199,11 @@ plt.show()
 # | **in dataset** | yes | yes | yes |
 # | **extrapolation** | yes | yes | no: valid and never seen |
 #
-# Before any training we can ask what *exact* models would do. For our data the best possible
-# denoiser $\mathbb{E}[x_0 \mid x_t]$ is a finite sum, so it can be computed: for the **rule** (all
-# valid strings), for the **training** set, and for the **marginals**, where every symbol ignores
-# the others. We sample from each as we sample from the networks.
+# Before any training we can ask what *exact* models would do. A diffusion model is a *denoiser*: it
+# is shown a noised signal and says what the clean one was, on average. For our data the best answer
+# $\mathbb{E}[x_0 \mid x_t]$ is a finite sum, so it can be computed: for the **rule** (all valid
+# strings), for the **training** set, and for the **marginals**, where every symbol ignores the
+# others. We sample from each as we sample from the networks.
 
 # %%
 setups = {name: setup(name) for name in ("parity-8-scalars", "parity-8-unet", "quarter-unet-470")}
@@ -208,16 +211,17 @@ drawn = {name: reference_counts(one) for name, one in setups.items()}
 tables.exact_samples(setups, drawn)
 
 # %% [markdown]
-# With an imperfect network it matters how one samples (chapter 2). That strings break the rule is
-# in what the network has learned.
+# With an imperfect network it matters how one samples (chapter 2). But fed with the exact rule this
+# sampler breaks no string: what breaks them is in what the network has learned.
 #
 # ## Parity on scalars, live
 #
 # **Training has three phases: fuzzy, hallucination as often as if every symbol were drawn by
 # itself, and then the training strings, not the rule.**
 #
-# The smallest case first: eight numbers, half of the 128 valid strings, a multilayer perceptron.
-# The next cell trains it here and now and samples along the way.
+# The smallest case first: eight numbers, half of the 128 valid strings, and a multilayer perceptron
+# (MLP), in which every input reaches every output. The next cell trains it here and now and samples
+# along the way.
 
 # %%
 lesson = setups["parity-8-scalars"]
@@ -292,18 +296,24 @@ plt.show()
 # **The UNet goes from fuzzy straight to chance and stays there: its symbols are perfect, and its
 # strings come as often as if they were independent coin tosses.**
 #
+# ```{margin}
+# A **UNet** is made of convolutions over an image that is made smaller and larger again, with some
+# attention; a **DiT** is a transformer whose tokens are patches of the image; an **MLP** takes all
+# pixels alike.
+# ```
+#
 # Now parentheses as pictures, with two networks: a scaled-down version of the paper's UNet, and a
 # dense MLP on the flattened image. The UNet reaches far through its attention, but its convolutions
 # make neighbours easy; to the MLP all pixels are alike. Length 8 trains on half of the valid
 # strings, length 16 on 5 %.
 #
-# Minutes suffice because much is smaller or faster than in the paper: images, networks, the number
-# of steps, and a learning rate that is higher, with warm-up and decay. The networks' output is read
-# as $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1-\bar\alpha}\,x_0$, from which the noise follows,
-# and the loss stays that of the noise. The MLP alone has another loss: it is trained to
-# predict the clean image, because read as the noise or as $v$ it stays unreadable in these steps
-# ([chapter 2](02_local_dependency_ratio.ipynb) has the numbers). The settings of every run stand in
-# a table at the end of this chapter.
+# Minutes suffice because much is smaller or faster than in the paper: the images, the networks and
+# the number of steps are smaller, and the learning rate is higher, with warm-up and decay. The
+# networks' output is read as $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1-\bar\alpha}\,x_0$, from
+# which the noise follows, and the loss stays that of the noise. The MLP alone has another loss: it
+# is trained to predict the clean image, because read as the noise or as $v$ it stays unreadable in
+# these steps ([chapter 2](02_local_dependency_ratio.ipynb) has the numbers). The settings of every
+# run stand in a table at the end of this chapter.
 
 # %% tags=["hide-input"]
 #| label: outcomes-glyphs
@@ -402,12 +412,6 @@ Markdown(
 # **The UNet and the DiT stay near chance, for of what can be read most sums are wrong; an MLP on
 # few tuples goes straight to its training set.**
 #
-# ```{margin}
-# A **UNet** is made of convolutions over an image that is made smaller and larger again, with some
-# attention; a **DiT** is a transformer whose tokens are patches of the image; an **MLP** takes all
-# pixels alike.
-# ```
-#
 # The paper trains on 470 of the 670 valid tuples. How many tuples there are decides how soon they
 # can be memorised, so we turn that dial where it is cheap: the UNet trains on 470 tuples, the DiT
 # on 50 and 470, the MLP on 50, 150 and 470.
@@ -480,10 +484,10 @@ tables.endings(quarters.values())
 # UNet learns its training set from low orders to high ones, and the DiT takes the longer, the more
 # tuples it has.**
 #
-# Nothing above left the hallucination phase but dense networks. The paper's UNet does on parity of
-# eight (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an
-# hour of one core, where the pictures are made easy to draw, so that most of what is left to learn
-# is the rule. All of these networks read and predict $x_0$, at higher rates than the paper's, in a
+# Above, only dense networks left the hallucination phase. The paper's UNet does on parity of eight
+# (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an hour of
+# one core, where the pictures are made easy to draw, so that most of what is left to learn is the
+# rule. All of these networks read and predict $x_0$, at higher rates than the paper's, in a
 # schedule that spends more of its steps where the rule matters; so far one or two seeds of each.
 #
 # ### Parity in plain squares
@@ -516,10 +520,11 @@ plt.show()
 # high ones, and the rule, the highest, comes together with orders 5 to 7.**
 #
 # Write the symbols as signs. A law on strings is then its *Fourier coefficients*, the means of the
-# products of some symbols: of one symbol (order 1), of pairs (order 2), and so on. The rule is the
-# product of all eight. A training set of 64 strings has coefficients of its own in every order, by
-# accident; the slope says how much of them the samples give back. The dense network on the right
-# sees each symbol as a vector of 16 numbers, as the paper's theory does (§4.2, A.5).
+# products of some symbols: of one symbol ({term}`order` 1), of pairs (order 2), and so on. The rule
+# is the product of all eight. A training set of 64 strings has coefficients of its own in every
+# order, by accident. The *slope* says how much of them the samples give back: 0 is nothing, 1 is as
+# much as the training set has. The dense network on the right sees each symbol as a vector of 16
+# numbers, as the paper's theory does (§4.2, A.5).
 
 # %% tags=["hide-input"]
 #| label: fourier-slopes
@@ -536,8 +541,8 @@ figures.fourier_slopes({title: (one.steps, *one.slopes()) for title, one in clim
 plt.show()
 
 # %% [markdown]
-# A rate of hallucination at one half says that one coefficient is zero, not that nothing has been
-# learned.
+# A share of hallucinations of one half says that one coefficient is zero, that of all eight
+# symbols. It does not say that nothing has been learned.
 
 # %% tags=["hide-input"]
 tables.beside_paper(
@@ -596,11 +601,11 @@ tables.orders(
 
 # %% [markdown]
 # The rules differ in kind. Parity is in no statistic below the last order. The sum of digits is
-# settled by pairs, since the mean of $(s_1+s_2-s_3-s_4)^2$ is made of them and is zero: a network
-# that learned the pairs of the *rule* would never hallucinate. Dyck words lie between; that a word
-# must end with as many closed as opened parentheses is a statement on pairs, that it must never
-# close too many is not wholly one. And of few training tuples pairs leave no choice: they already
-# are the training set.
+# settled by pairs: the mean of $(s_1+s_2-s_3-s_4)^2$ is zero only if all tuples are valid, and
+# multiplied out it is made of pairs. A network that learned the pairs of the *rule* would never
+# hallucinate. Dyck words lie between; that a word must end with as many closed as opened
+# parentheses is a statement on pairs, that it must never close too many is not wholly one. And of
+# few training tuples pairs leave no choice: they already are the training set.
 #
 # With up to 200 tuples the network goes to the training set alone. With 470 it is on its way when
 # the images of the paper are used up, and some of its valid samples are tuples that it never saw:
@@ -712,8 +717,8 @@ plt.show()
 # ## The paper says, we find
 #
 # The rows of the [ledger](../ledger.md) that belong to this chapter, as the site shows them. The
-# numbers are read from the records of seeds 0, 1 and 2; the interval is the range of the seeds,
-# widened to the 95 % interval of all their samples together.
+# numbers are read from the records, with as many seeds as each says; the interval is the range of
+# the seeds, widened to the 95 % interval of all their samples together.
 #
 # ```{ledger} ubiquitous parity-8-early parity-8-half parity-8-end parity-16
 # ```

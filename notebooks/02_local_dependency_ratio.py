@@ -13,17 +13,19 @@
 # %% [markdown]
 # # The local dependency ratio
 #
-# Chapter 1 ended with sharp symbols in random strings, and with the paper's explanation: the
-# network draws each symbol from the noise at that symbol's own place. This chapter measures it. The
-# paper's instrument (§4.3) is a number between 0 and 1. Let $f$ be the network at one noise level,
-# $R$ the pixels of one symbol, $J_R$ the Jacobian of the outputs in $R$ with respect to all inputs,
-# and $J_{RR}$ its part with respect to the inputs in $R$. Then
+# Chapter 1 found sharp symbols in random strings, and told the paper's explanation: the network
+# draws each symbol from the noise at that symbol's own place. This chapter measures it. The paper's
+# instrument (§4.3) is a number between 0 and 1. Let $f$ be the network at one noise level and $R$
+# the pixels of one symbol. Nudge an input pixel a little, and each output moves by so much: the
+# table of these numbers, a row an output and a column an input, is the *Jacobian*. Let $J_R$ be its
+# rows in $R$, and $J_{RR}$ the columns of these that are in $R$ too. Then
 #
 # $$\mathrm{LDR}(x_t) = \frac{\lVert J_{RR}\rVert_F^2}{\lVert J_R\rVert_F^2}$$ (eq-ldr)
 #
-# is the **local dependency ratio**: 1 if the symbol listens to its own place alone, $|R|/d$ if it
-# listens to every pixel alike. The paper reports the mean over noised samples and finds it high as
-# long as the network hallucinates.
+# is the **local dependency ratio**, where $\lVert\cdot\rVert_F^2$ is the sum of the squares of all
+# entries. It is 1 if the symbol listens to its own place alone, and $|R|/d$, the region's share of
+# all $d$ pixels, if it listens to every pixel alike. The paper reports the mean over noised samples
+# and finds it high as long as the network hallucinates.
 #
 # A ratio near 1 sounds like a diagnosis. Whether it is one depends on what a *perfect* model would
 # show. For our data that can be computed, and the networks' curves stand beside it. Three questions
@@ -174,8 +176,9 @@ tables.bands(
 # $\lVert J_{RR}\rVert^2$, $\lVert J_R\rVert^2$ and $\operatorname{tr} J_{RR}$.
 # ```
 #
-# The identity lies in the region by definition. It adds about $|R|$ to the numerator *and* the
-# denominator, and with hundreds of pixels in a region it drowns what a good denoiser adds.
+# The identity $I$ joins each pixel to itself alone, so that all of it lies in the region. It adds
+# about $|R|$ to the numerator *and* the denominator, and with hundreds of pixels in a region it
+# drowns what a good denoiser adds.
 #
 # To see whether this is the identity's doing or the network's, here are networks of one shape,
 # trained on the same loss, that differ only in what their output is read as: $v$ or the noise.
@@ -232,10 +235,10 @@ if tier == "laptop" and seed == 0 and signals >= 48:
     assert min(by_target["noise"].min() for by_target in perfect.values()) > 0.99
 
 # %% [markdown]
-# A network that comes to know more, and predicts the noise well, thus has no way to a lower ratio
-# of the noise on these data: the end of the way is at 1. So read, Figure 5's fall cannot come from
-# a network that is good on such pictures. It may come from one that is not, from pictures with many
-# handwritings, or from a ratio of $\hat{x}_0$ (or, at high noise, of $v$).
+# On these data, then, a network that learns more and predicts the noise well cannot come to a lower
+# ratio of the noise: a perfect one stands at 1. If Figure 5 shows the ratio of the noise, its fall
+# cannot come from a network that is good on such pictures. It may come from one that is not, from
+# pictures with many handwritings, or from a ratio of $\hat{x}_0$ (or, at high noise, of $v$).
 #
 # ## Measuring it
 #
@@ -290,8 +293,9 @@ tables.estimates(whole, tries)
 # Now the networks of chapter 1. First parity, where the scalars go through all phases and the UNet
 # stays in the second. The level is one inside the band. Top: what comes out. Middle: how locally it
 # is made, beside what the exact denoisers and the untrained network show at the very same noised
-# signals. Bottom: how far the network's $\hat{x}_0$ is from each exact one. The distance from the
-# *rule* is the network's excess loss, for the noised signals are drawn from all valid strings.
+# signals. Bottom: how far the network's $\hat{x}_0$ is from each exact one, in mean square. The
+# distance from the *rule* is the network's *excess loss*, what it loses beyond the best possible,
+# for the noised signals are drawn from all valid strings.
 
 # %% tags=["hide-input"]
 #| label: ldr-along-training
@@ -692,16 +696,19 @@ changed = [results for choices in unsaid.values() for results in choices.values(
 tables.above_chance([*bases.values(), *changed])
 
 # %% [markdown]
-# What moves the outcome most is among what we depart from. On the digits the *reading*, with its
-# loss, decides everything: the MLP that is read as $v$ or as noise gives not
-# one readable sample, while on scalars the same change hardly shows. The *schedule* comes next:
-# with cosine and sigmoid far more of the MLP's digits can be read, and on scalars they favour the
-# training strings more than the linear one does. Then the *batch*, which at a fixed number of steps
-# is the number of signals seen: a larger one carries the network further along the same phases. A
-# coarse *sampler* leaves half of the scalars unreadable and an ancestral one with all steps next to
-# none, though it does not touch the network. The clamp hardly shows, and neither does averaging, on
-# the digits because the learning rate ends at zero. With ten *exemplars* a digit the MLP makes next
-# to nothing readable in these steps.
+# What moves the outcome most is among what we depart from.
+#
+# - **The reading, with its loss**, decides everything on the digits: the MLP that is read as $v$ or
+#   as noise gives not one readable sample. On scalars the same change hardly shows.
+# - **The schedule** comes next. With cosine and sigmoid far more of the MLP's digits can be read,
+#   and on scalars they favour the training strings more than the linear one does.
+# - **The batch**, at a fixed number of steps, is the number of signals seen. A larger one carries
+#   the network further along the same phases.
+# - **The sampler** does not touch the network, and yet a coarse one leaves half of the scalars
+#   unreadable, an ancestral one with all steps next to none.
+# - **The exemplars**: with ten a digit the MLP makes next to nothing readable in these steps.
+# - **The clamp and averaging** hardly show; averaging on the digits does not because the learning
+#   rate ends at zero.
 #
 # No choice lifts the valid strings that were never seen above chance. And the ratio moves with how
 # far the training has come, or with a network that has learned no symbols at all, more than with

@@ -35,6 +35,7 @@ def call(monkeypatch, capsys, tmp_path):
         (["--region", "1,2"], "region='1,2'; allowed: left,top,right,bottom"),
         (["--size", "1000"], "settings.size=1000; allowed: multiples of 16"),
         (["--device", "tpu"], "device='tpu'; allowed: auto, cpu"),
+        (["--seed", "-1", "--tier", "smoke"], "seed=-1; allowed: whole numbers from 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_named_and_nothing_made(arguments, message, call, tmp_path):
@@ -50,7 +51,7 @@ def test_a_library_that_is_missing_is_one_line(call, monkeypatch):
     code, *_ = call(*TINY)
     assert code == (
         "localbias: recent models need accelerate and diffusers and transformers: "
-        "pip install 'localbias[models]'"
+        "pip install -e '.[book,models]' -c constraints.txt"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from localbias.book import drawing
-from localbias.book.chapters import cell_options, sources
+from localbias.book.chapters import cell_options, find, sources
 
 CHAPTER = """\
 # %% tags=["parameters"]
@@ -78,8 +78,8 @@ def test_the_named_figures_of_a_chapter(root):
 
 @pytest.mark.parametrize("chapter", ["2", "02", "02_toy"])
 def test_a_chapter_is_found_by_number_and_name(root, chapter):
-    assert drawing.find_chapter(chapter, root).name == "02_toy.py"
-    assert drawing.find_chapter("page", root).name == "page.py"
+    assert find(chapter, root).name == "02_toy.py"
+    assert find("page", root).name == "page.py"
 
 
 def test_only_the_cells_that_a_figure_needs(root):

@@ -314,3 +314,13 @@ def test_docstrings_are_shown_as_they_read(build):
     assert "[B, *shape]" in text and "‖J_R‖²" in text  # not taken for reST marks
     assert "wilson ( count : ArrayLike , n : ArrayLike" in text and "_SupportsArray" not in text
     assert "that have a ratio" in text and "Alias for field number" not in text
+
+
+def test_pages_of_the_ledger_are_read_again_when_their_code_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(extension, "__file__", str(tmp_path / "extension.py"))
+    env = SimpleNamespace(found_docs={"ledger", "intro"}, localbias_ledgers={"ledger", "gone"})
+    outdated = extension.pages_of_changed_records
+    assert outdated(None, env, set(), set(), set()) == {"ledger"}
+    assert outdated(None, env, set(), set(), set()) == set()
+    (tmp_path / "rows.py").touch()
+    assert outdated(None, env, set(), set(), set()) == {"ledger"}

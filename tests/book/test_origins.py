@@ -4,8 +4,8 @@ import nbformat
 import pytest
 
 from localbias.book import ledger
-from localbias.book.chapters import notebook, sources
-from localbias.book.drawing import figure_cells, find_chapter
+from localbias.book.chapters import find, notebook, sources
+from localbias.book.drawing import figure_cells
 from localbias.book.origins import all_origins, chapter_origins
 from localbias.book.runs import all_runs, record_target
 from localbias.store import RECORDS
@@ -47,7 +47,7 @@ def test_every_figure_of_the_book_has_its_origin_and_a_command_that_finds_it():
     assert list(origins) == names
     for origin in origins.values():
         *_, chapter, name = origin.command.split()
-        assert find_chapter(chapter).stem == origin.chapter and name == origin.figure
+        assert find(chapter).stem == origin.chapter and name == origin.figure
         assert all((RECORDS / record).exists() for record in origin.records)
     assert sum(bool(origin.records) for origin in origins.values()) > len(origins) / 2
 

@@ -111,6 +111,8 @@ def test_a_record_is_meant_by_its_file(folder):
     [
         (("parity-8-scalers",), "no record of 'parity-8-scalers'; did you mean parity-8-scalars"),
         (("parity-8-mlp",), "'parity-8-mlp' has no record yet; `localbias run parity-8-mlp`"),
+        (("parity-8-mlp", "smoke"), "yet; `localbias run parity-8-mlp --tier smoke` makes one"),
+        ((__file__,), "test_inventory.py is no record of the project"),
         ((NAME, "laptop"), "has no record in the tier 'laptop' yet"),
         ((NAME, None, [5]), "no such record of .* smoke seeds 0, 1; smoke n_train=32 seeds 0"),
         ((NAME, None, [], ["n_train=3"]), "no such record"),

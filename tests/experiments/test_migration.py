@@ -41,6 +41,16 @@ def test_a_record_is_brought_up_once(made, old):
     assert migration.migrate(old.parent) == 0 and old.read_bytes() == before
 
 
+def test_what_is_no_folder_of_records_is_named(old):
+    with pytest.raises(NotADirectoryError, match="gone is no folder of records"):
+        migration.migrate(old.parent / "gone")
+    before = old.read_bytes()
+    (old.parent / "another.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"another\.json is no record"):
+        migration.migrate(old.parent)
+    assert old.read_bytes() == before
+
+
 def damage_arrays(path):
     arrays = dict(np.load(path.with_suffix(".npz")))
     np.savez(path.with_suffix(".npz"), **arrays | {"loss": arrays["loss"] + 1})

@@ -222,7 +222,7 @@ def test_a_library_that_is_missing_is_named(name, monkeypatch):
     monkeypatch.setattr(pretrained, "find_spec", lambda one: None if one == name else real(one))
     model = pretrained.MODELS["sd-3.5-medium"]
     for call in (pretrained.load, pretrained.tiny_pipeline):
-        with pytest.raises(ImportError, match=rf"need {name}: pip install 'localbias\[models\]'"):
+        with pytest.raises(ImportError, match=rf"need {name}: pip install .*models\]"):
             call(model)
 
 

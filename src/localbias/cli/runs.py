@@ -192,7 +192,10 @@ def _plan(jobs: "Sequence[Job]", recorded: bool = True) -> None:
                 steps = one.job.experiment.training.steps
                 typer.echo(f"{takes}  {steps:>8} steps  {' '.join(one.job.arguments)}{begun}")
         seconds = [one.seconds for one in planned if not one.record]
-        typer.echo(cost("trainings", seconds) if seconds else "all of it is recorded already")
+        if seconds:
+            typer.echo(cost("trainings", seconds))
+        elif len(planned) == len(jobs):  # none of the records is damaged
+            typer.echo("all of it is recorded already")
 
 
 def _missing(jobs: "Sequence[Job]") -> "list[Job]":

@@ -174,7 +174,7 @@ def pick(
     ]
     named = of_file or [entry for entry in known if entry.experiment.name == name]
     if not named:
-        raise ValueError(_nothing(name, tier, [entry.experiment.name for entry in known]))
+        raise ValueError(nothing(name, tier))
     usual = sorted(named, key=lambda entry: entry.experiment.tier != "laptop")
     for entry in usual:
         meant = (entry.settings or {}) == wanted[0] if settings else True
@@ -188,14 +188,17 @@ def pick(
     raise ValueError(f"no such record of {name!r}; there are: {there}")
 
 
-def _nothing(name: str, tier: str | None, known: Sequence[str]) -> str:
-    """What to say where an experiment has no record."""
-    if name not in catalogue.EXPERIMENTS:
-        alike = difflib.get_close_matches(name, known, n=3)
-        meant = f"did you mean {', '.join(dict.fromkeys(alike))}? " if alike else ""
+def nothing(name: str, tier: str | None = None) -> str:
+    """What to say where there is no record of an experiment, of a pattern or of a file."""
+    if Path(name).is_file():
+        return f"{name} is no record of the project; `localbias records` names all"
+    if not any(fnmatch(one, name) for one in catalogue.EXPERIMENTS):
+        recorded = [entry.experiment.name for entry in entries(tier=tier, odd=lambda _: None)]
+        alike = difflib.get_close_matches(name, dict.fromkeys(recorded), n=3)
+        meant = f"did you mean {', '.join(alike)}? " if alike else ""
         return f"no record of {name!r}; {meant}`localbias records` names all"
-    where = f" in the tier {tier!r}" if tier else ""
-    return f"{name!r} has no record{where} yet; `localbias run {name}` makes one"
+    where, words = (f" in the tier {tier!r}", f" --tier {tier}") if tier else ("", "")
+    return f"{name!r} has no record{where} yet; `localbias run {name}{words}` makes one"
 
 
 def _described(found: Record) -> Experiment:

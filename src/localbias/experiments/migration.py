@@ -26,11 +26,17 @@ def migrate(folder: Path) -> int:
         How many were changed.
 
     Raises:
-        ValueError: for a record that is damaged or was made of other data, naming it.
+        NotADirectoryError: where there is no such folder.
+        ValueError: for a file that is no record, and a record that is damaged or was made of other
+            data, naming it.
     """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder of records")
     changed = 0
     for path in sorted(folder.glob("**/*.json")):
         origin = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(origin, dict) or not {"key", "experiment"} <= origin.keys():
+            raise ValueError(f"{path} is no record")
         if origin.get("schema", 1) == SCHEMA:
             continue
         write_origin(path, _migrated(path, origin))

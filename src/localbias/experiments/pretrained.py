@@ -254,5 +254,6 @@ def tiny_pipeline(model: Model, seed: int = 0) -> Any:
 def _require_libraries() -> None:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ImportError(
-            f"recent models need {' and '.join(missing)}: pip install 'localbias[models]'"
+            f"recent models need {' and '.join(missing)}: "
+            "pip install -e '.[book,models]' -c constraints.txt"
         )

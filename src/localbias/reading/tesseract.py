@@ -120,7 +120,8 @@ def _reader(whole: bool = False) -> Any:
         file = next(file for file in metadata.files(MODEL) or () if file.name == "eng.traineddata")
     except (ImportError, StopIteration) as error:  # no package, or no model in it
         missing = (
-            f"reading pictures of words needs tesserocr and {MODEL}: pip install 'localbias[book]'"
+            f"reading pictures of words needs tesserocr and {MODEL}: "
+            "pip install -e '.[book]' -c constraints.txt"
         )
         raise ImportError(missing) from error
     model = Path(file.locate()).resolve().read_bytes()

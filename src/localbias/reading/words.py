@@ -21,7 +21,8 @@ def english() -> frozenset[str]:
         from spellchecker import SpellChecker
     except ImportError as error:
         raise ImportError(
-            "a list of English words needs pyspellchecker: pip install 'localbias[book]'"
+            "a list of English words needs pyspellchecker: "
+            "pip install -e '.[book]' -c constraints.txt"
         ) from error
     return frozenset(SpellChecker(language="en").word_frequency.words()) | {
         word.lower() for word in assets.words()
@@ -71,7 +72,7 @@ def nearest(text: str, words: Sequence[str]) -> tuple[str, int]:
         from rapidfuzz.distance import Levenshtein
     except ImportError as error:
         raise ImportError(
-            "comparing words needs rapidfuzz: pip install 'localbias[book]'"
+            "comparing words needs rapidfuzz: pip install -e '.[book]' -c constraints.txt"
         ) from error
     if not words:
         raise ValueError("no words to compare with; allowed: at least one")

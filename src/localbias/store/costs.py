@@ -12,16 +12,17 @@ def cost(what: str, seconds: Sequence[float | None]) -> str:
     """
     known = [one for one in seconds if one is not None]
     unknown = len(seconds) - len(known)
+    together = "together they take" if len(seconds) > 1 else "it takes"
     parts = []
     if known:
         parts.append(
             f"{len(known)} of them take about {duration(sum(known))}"
             if unknown
-            else f"together they take about {duration(sum(known))}"
+            else f"{together} about {duration(sum(known))}"
         )
     if unknown:
-        parts.append(f"for {unknown if known else 'all'} there is no record that tells how long")
-    count = f"{len(seconds)} {what}" if len(seconds) > 1 else f"1 of the {what}"
+        parts.append(f"{f'of {unknown} ' if known else ''}no record tells how long")
+    count = f"{len(seconds)} {what} are" if len(seconds) > 1 else f"1 of the {what} is"
     return f"{count} to run, without a record yet: {'; '.join(parts)}"
 
 
