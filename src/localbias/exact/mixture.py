@@ -94,11 +94,6 @@ class Mixture:
         pulls = torch.einsum("kde,bke->bkd", self.tables["axes"], -away / variances)
         return self._mean(pulls, away, variances).to(x_t.dtype)
 
-    def log_density(self, x_t: Tensor, t: Tensor | int) -> Tensor:
-        """log p_t at noised points [B, D]: float64 [B]."""
-        _, away, variances = self._parts(x_t, t)
-        return self._log_joint(away, variances).logsumexp(1)
-
     def _mean(self, values: Tensor, away: Tensor, variances: Tensor) -> Tensor:
         """The posterior mean over the modes of values [B, K, D]."""
         return (self._log_joint(away, variances).softmax(1)[..., None] * values).sum(1)
