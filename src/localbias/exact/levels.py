@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from localbias.diffusion import DenoiserLike, Schedule
-from localbias.exact.strings import RESOLUTION, Reference
+from localbias.exact.reference import RESOLUTION, Reference
 from localbias.grammar import Grammar
 from localbias.ldr import local_dependency_ratio, mean_ratio
 from localbias.render import Renderer
