@@ -67,8 +67,7 @@ def over_levels(
     generator = torch.Generator().manual_seed(seed)
 
     def drawn(n: int) -> Tensor:
-        chosen = torch.multinomial(grammar.probabilities, n, replacement=True, generator=generator)
-        return renderer(grammar.support[chosen], generator)
+        return renderer(grammar.sample(n, generator), generator)
 
     x0, region, many = drawn(signals), renderer.region(symbol), drawn(20 * signals)
     rule, marginals = references["rule"], references["marginals"]

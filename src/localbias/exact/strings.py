@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from localbias.checks import within
 from localbias.diffusion import Schedule
 from localbias.exact.reference import Reference
 from localbias.grammar import Grammar, maximum_entropy
@@ -244,7 +245,4 @@ def _check_strings(strings: Tensor, letters: int, renderer: Cells) -> None:
             f"strings {tuple(strings.shape)}; "
             f"allowed: [n ≥ 1, {renderer.length}], the renderer's cells"
         )
-    if strings.min() < 0 or strings.max() >= letters:
-        raise ValueError(
-            f"symbols {strings.min()} to {strings.max()}; the pool has 0 to {letters - 1}"
-        )
+    within("symbols", strings, letters)

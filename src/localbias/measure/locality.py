@@ -92,9 +92,7 @@ class Probe:
         self.region = renderer.region(probing.symbol)
         self.times = [schedule.index(sqrt_alpha_bar=level) for level in probing.levels]
         generator = random_generator("probe", seed)
-        law = grammar.probabilities
-        chosen = torch.multinomial(law, probing.samples, replacement=True, generator=generator)
-        self.tokens = grammar.support[chosen]
+        self.tokens = grammar.sample(probing.samples, generator)
         self.x0 = renderer(self.tokens, generator)
         noise = torch.randn(len(self.times), *self.x0.shape, generator=generator)
         self.noised = [schedule.add_noise(self.x0, e, t) for e, t in zip(noise, self.times)]
