@@ -19,7 +19,7 @@ from docutils import nodes
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from localbias.book.claims import BEYOND, CLAIMS, Claim, checks_in, number, source
+from localbias.book.claims import CLAIMS, SECTION_5, Claim, checks_in, number, source
 from localbias.book.ledger import items, rows
 from localbias.book.nodes import anchor, figure_link, joined, link, parsed, table, table_row
 from localbias.book.provenance import pages_of_records
@@ -163,8 +163,7 @@ class Verdicts(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         note_dependencies(self.env)
         try:
-            of_section = [name for name in CLAIMS if name not in BEYOND]
-            named = self.arguments[0].split() if self.arguments else of_section
+            named = self.arguments[0].split() if self.arguments else SECTION_5
             claims = [CLAIMS[name] for name in named]
             return [table(VERDICT_COLUMNS, map(self._row, claims), ["ledger", "verdicts"])]
         except ValueError as error:
