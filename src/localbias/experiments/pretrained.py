@@ -172,9 +172,9 @@ def load(model: Model, weights: str | None = None, device: str = "cpu") -> Any:
             source, dtype=torch.bfloat16 if gpu else torch.float32
         )
     except (OSError, ValueError) as error:
-        told = str(error).strip().partition("\n")[0]
+        why = str(error).strip().partition("\n")[0]
         raise OSError(
-            f"the weights {source!r} cannot be had ({told}). Those on the hub are given to whoever "
+            f"the weights {source!r} cannot be had ({why}). Those on the hub are given to whoever "
             "has accepted their licence on the model's page and logged in with `hf auth login`; "
             "--weights names a folder that has them"
         ) from error
