@@ -61,7 +61,11 @@ class Mixture:
         covariances = covariances.double().expand(k, d, d)
         sizes, axes = torch.linalg.eigh(covariances)
         if not (sizes > 0).all() or not torch.allclose(covariances, covariances.mT):
-            raise ValueError("covariances; allowed: symmetric and positive definite")
+            raise ValueError(
+                f"covariances with the least eigenvalue {sizes.min():.3g}, "
+                f"{(covariances - covariances.mT).abs().max():.3g} off symmetry; "
+                "allowed: symmetric and positive definite"
+            )
         self.schedule = schedule
         self.tables = {
             "means": means.double(),

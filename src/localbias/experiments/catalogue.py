@@ -280,7 +280,11 @@ def digit_chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
         tier: "smoke" or "laptop"; "paper" for the other paper's picture size, steps and counts. Its
             network, schedule and guidance are not printed.
         seed: of the chain.
+
+    Raises:
+        ValueError: for an unknown tier or treatment.
     """
+    require_tier(tier)
     most = dict(paper=60_000 * 50 // 256, laptop=1500, smoke=10)[tier]
     network: dict[str, Any] = dict(kind="mlp", width=16 if tier == "smoke" else 512, depth=3)
     shown: dict[str, Any] = dict(name="digit", side=14, exemplars=800)

@@ -30,9 +30,17 @@ class Results:
 
     Attributes:
         records: of one experiment, at least one.
+
+    Raises:
+        ValueError: for no records, and for those of several experiments.
     """
 
     records: Sequence[Record]
+
+    def __post_init__(self) -> None:
+        names = {record.experiment["name"] for record in self.records}
+        if len(names) != 1:
+            raise ValueError(f"records of {sorted(names)}; allowed: of one experiment")
 
     @cached_property
     def experiments(self) -> list[Experiment]:

@@ -192,7 +192,7 @@ def _possible(
 def _support(features: csr_matrix, means: np.ndarray) -> np.ndarray:
     """Which candidates some law with these means gives a probability above 0: bool [n].
 
-    The largest support is found at once: maximise Σ t_x over 0 ≤ t_x ≤ min(p_x, 1) with
+    One linear programme finds the largest support: maximise Σ t_x over 0 ≤ t_x ≤ min(p_x, 1) with
     features·p = s·means and any scale s ≥ 0; then t_x = 1 where x can have probability, else 0.
     """
     n = features.shape[0]
