@@ -4,14 +4,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 
-from localbias.checks import require, typed
+from localbias.checks import require, typed, within
 
 
 @dataclass
 class Sampling:
     kind: str = "ddim"
     steps: int = 0
+
+
+def test_whole_numbers_within_a_count_pass():
+    within("symbols", torch.tensor([[0, 1]]), 2)
+    within("symbols", torch.zeros(0, 3), 0)
+    for numbers in ([-1, 0], [0, 2]):
+        message = f"symbols {numbers[0]} to {numbers[1]}; allowed: 0 to 1"
+        with pytest.raises(ValueError, match=message):
+            within("symbols", torch.tensor(numbers), 2)
 
 
 def test_an_allowed_value_passes():

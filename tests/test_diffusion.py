@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from localbias import diffusion
-from localbias.diffusion import TARGETS, Denoiser, Schedule, ddim, last
+from localbias.diffusion import TARGETS, Denoiser, Reverse, Schedule, ddim, device_of, last, nearest
 
 
 class Linear:
@@ -90,6 +90,21 @@ def test_alpha_bar_falls_inside_0_and_1(kind):
 def test_bad_schedules(options, message):
     with pytest.raises(ValueError, match=message):
         Schedule(**options)
+
+
+def test_nearest_states_whatever_their_order():
+    schedule = Schedule()
+    states = [Reverse(t, torch.zeros(1), torch.zeros(1)) for t in (0, 200, 400, 999)]
+    levels = [schedule.alpha_bar[t].sqrt().item() + 1e-3 for t in (400, 0)]
+    for order in (states, states[::-1]):
+        assert [one.t for one in nearest(order, schedule, levels)] == [400, 0]
+    assert nearest([], schedule, levels) == [None, None]
+
+
+def test_device_of_a_network_and_of_what_has_no_parameters():
+    network = torch.nn.Linear(1, 1, device="meta")
+    assert device_of(Denoiser(network, Schedule())).type == "meta"
+    assert device_of(lambda x, t: x).type == "cpu"
 
 
 @pytest.mark.parametrize("kind", diffusion.SCHEDULES)

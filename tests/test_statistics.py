@@ -154,6 +154,8 @@ def test_the_frechet_distance_of_gaussians_has_a_closed_form():
     found = statistics.frechet(sample @ turn, (sample * scales + shift) @ turn)
     assert found == pytest.approx(expected, abs=1e-6)
     assert statistics.frechet(sample, sample) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match=r"samples \(1, 3\) and .*; allowed: \[n, F\]"):
+        statistics.frechet(np.zeros((1, 3)), np.zeros((5, 3)))
 
 
 def pairs(n=12, seed=0):

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_KEPT: list[Any] = []  # a Library withdraws its schemas when it is collected
+_KEPT: list[Any] = []  # a Library withdraws its schemas when it is garbage-collected
 
 
 def name_operators() -> None:

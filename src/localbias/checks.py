@@ -1,8 +1,11 @@
-"""Checks of a configuration's fields: one sentence for every field that is not what it may be."""
+"""Checks of what one is given: a sentence for every value that is not what it may be."""
 
 from dataclasses import fields
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def require(owner: object, name: str, allowed: bool, what: str) -> None:
@@ -20,6 +23,21 @@ def require(owner: object, name: str, allowed: bool, what: str) -> None:
     if not allowed:
         part = type(owner).__name__.lower()
         raise ValueError(f"{part}.{name}={getattr(owner, name)!r}; allowed: {what}")
+
+
+def within(what: str, values: "Tensor", count: int) -> None:
+    """Refuse whole numbers that count nothing: others than 0 to count − 1.
+
+    Args:
+        what: the numbers are, in the plural, such as "symbols".
+        values: of any shape.
+        count: how many there are of what they count.
+
+    Raises:
+        ValueError: such as "symbols -1 to 3; allowed: 0 to 1".
+    """
+    if values.numel() and not 0 <= values.min() <= values.max() < count:
+        raise ValueError(f"{what} {values.min()} to {values.max()}; allowed: 0 to {count - 1}")
 
 
 def typed(owner: Any) -> None:

@@ -7,7 +7,7 @@ signal x_0, and v = √ᾱ ε − √(1−ᾱ) x_0. A network may predict any of
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
@@ -312,6 +312,35 @@ def ddim(
             fresh = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
             added = sigma if variance == "small" else (1 - now / then).sqrt()
             x = x + added.item() * fresh
+
+
+def nearest(
+    states: Iterable[Reverse], schedule: Schedule, levels: Sequence[float]
+) -> list[Reverse | None]:
+    """The visited state nearest to each level, by √ᾱ; the first of equals.
+
+    Args:
+        states: of a sampler.
+        schedule: the noise.
+        levels: by √ᾱ.
+
+    Returns:
+        In the order of the levels; None where nothing was visited.
+    """
+    found: list[Reverse | None] = [None] * len(levels)
+    off = [math.inf] * len(levels)
+    for state in states:
+        here = schedule.alpha_bar[state.t].sqrt().item()
+        for place, level in enumerate(levels):
+            if abs(here - level) < off[place]:
+                found[place], off[place] = state, abs(here - level)
+    return found
+
+
+def device_of(denoiser: DenoiserLike) -> torch.device:
+    """Where a denoiser computes; one without parameters, such as an exact one, anywhere: "cpu"."""
+    parameters = denoiser.parameters() if isinstance(denoiser, nn.Module) else iter(())
+    return next((parameter.device for parameter in parameters), torch.device("cpu"))
 
 
 def last(states: Iterator[Reverse]) -> Tensor:

@@ -104,6 +104,7 @@ def toys(monkeypatch):
             compute
         )
     monkeypatch.setattr(directives, "CLAIMS", toys)
+    monkeypatch.setattr(directives, "SECTION_5", toys)
     return toys, calls
 
 

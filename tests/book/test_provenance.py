@@ -82,7 +82,7 @@ def test_a_figure_says_where_it_comes_from(build, some):
     assert warnings == ""
     figure = pages["03_dots"].find("figure", id="fig-dots")
     fold = figure.select_one("figcaption details.origin")
-    assert words(fold.summary) == f"Origin: {runs.told(some[name] for name in ours)}"
+    assert words(fold.summary) == f"Origin: {runs.in_words(some[name] for name in ours)}"
     assert "localbias figure 3 dots" in words(fold)
     assert [link["href"] for link in fold.select("a")] == [
         "records.html#record-parity-8-unet",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from localbias.book.runs import CHAIN, FLOW, KINDS, TRAINING, Run, all_runs, grouped, told
+from localbias.book.runs import CHAIN, FLOW, KINDS, TRAINING, Run, all_runs, grouped, in_words
 from localbias.experiments import Experiment, from_configuration
 from localbias.store import RECORDS, beyond_defaults, key_of, revive
 from localbias.theory.flow import Flow
@@ -70,10 +70,10 @@ def test_the_settings_that_are_shown_make_the_same_run(kind):
 
 def test_what_a_line_tells():
     runs = [run(seed=0), run(seed=1, processes=[process(3600, [0, 900])]), run("other", seed=2)]
-    assert told(runs) == (
+    assert in_words(runs) == (
         "3 records of 2 experiments, laptop tier, seeds 0 to 2, 100 to 900 steps, 62 minutes"
     )
-    assert told(runs[:1]) == "1 record of 1 experiment, laptop tier, seed 0, 100 steps, 60 s"
+    assert in_words(runs[:1]) == "1 record of 1 experiment, laptop tier, seed 0, 100 steps, 60 s"
 
 
 def test_a_run_of_several_processes_adds_them_up():

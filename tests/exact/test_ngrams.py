@@ -199,7 +199,7 @@ def test_derivatives_chunks_and_vmap(order, monkeypatch):
     whole, steps = denoiser(x, torch.tensor([3, 400, 900])), torch.tensor([3, 400, 900])
     mapped = torch.func.vmap(lambda one, step: denoiser(one[None], step)[0])(x, steps)
     torch.testing.assert_close(mapped, whole, rtol=1e-12, atol=1e-12)
-    monkeypatch.setattr(exact.strings, "CHUNK", denoiser.numbers_per_sample)
+    monkeypatch.setattr(exact.reference, "CHUNK", denoiser.numbers_per_sample)
     torch.testing.assert_close(denoiser(x, steps), whole, rtol=1e-12, atol=1e-12)
 
 

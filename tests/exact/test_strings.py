@@ -175,7 +175,7 @@ def test_large_batches_in_chunks_are_the_same(monkeypatch):
     for law, fixed in LAWS:
         denoiser = build(law, fixed, renderer)
         whole = denoiser(x, t)
-        monkeypatch.setattr(exact.strings, "CHUNK", 2 * denoiser.numbers_per_sample)
+        monkeypatch.setattr(exact.reference, "CHUNK", 2 * denoiser.numbers_per_sample)
         torch.testing.assert_close(denoiser(x, t), whole, rtol=0, atol=1e-14)
         monkeypatch.undo()
 
@@ -589,7 +589,7 @@ def test_with_many_letters_the_same_by_index(fixed, monkeypatch):
     )
     mapped = torch.func.vmap(lambda one, step: many(one[None], step)[0])(x, t)
     torch.testing.assert_close(mapped, few(x, t), rtol=1e-12, atol=1e-12)
-    monkeypatch.setattr(exact.strings, "CHUNK", 2 * many.numbers_per_sample)
+    monkeypatch.setattr(exact.reference, "CHUNK", 2 * many.numbers_per_sample)
     torch.testing.assert_close(many(x, t), few(x, t), rtol=1e-12, atol=1e-12)
 
 

@@ -58,6 +58,12 @@ def test_the_ladder_of_the_recorded_network_is_climbed_in_order(scalars):
     found = ladder.clocks(scalars, 0.8)
     assert (found.low < found.four).all() and (found.four <= found.halved).all()
     assert (found.mean < found.pooled).all(), "the mean of ratios falls first"
+    v, train = scalars.place(0.8), scalars.references.index("train")
+    for seed, (record, at) in enumerate(zip(scalars.records, found.pooled)):
+        _, inside, total = record.arrays["reference_ldr"][train, v].sum(0)  # the ratio of means
+        row = list(scalars.steps).index(at)
+        before, after = scalars.pooled_ratios()[seed, row : row + 2, v]  # row 0 is untrained
+        assert after <= (1 + inside / total) / 2 < before
     steps, shares, laws = ladder.splits(scalars)
     assert shares.shape == (3, len(steps), 3) and set(laws) == {1, 2, 3}
     middle = list(steps).index(2000)

@@ -170,7 +170,8 @@ def test_the_paper_is_taken_at_its_word():
 
 
 def test_regions_are_pixels_or_shares():
-    assert pretrained.box_of(pretrained.MIDDLE, 1024) == pretrained.CENTRE
+    for model in pretrained.MODELS.values():
+        assert model.settings.region == (384, 384, 640, 640), "the middle quarter of 1024 pixels"
     assert pretrained.box_of("8,16,24,32", 64) == (8, 16, 24, 32)
     assert pretrained.box_of("0,0,1,1", 64) == (0, 0, 64, 64)
     for wrong in ("1,2,3", "a,b,c,d", "8,8,8,16", "0,0,65,64", "-1,0,8,8"):

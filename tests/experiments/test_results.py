@@ -23,6 +23,7 @@ from localbias.ldr import local_dependency_ratio
 from localbias.measure import OUTCOMES
 from localbias.render import from_pixels
 from localbias.statistics import mean_interval
+from localbias.store import Record
 
 RULE = NAMES.index("rule")
 
@@ -279,3 +280,12 @@ def test_other_ways_of_sampling_have_their_counts(run, scalars):
         np.testing.assert_array_equal(found.sampled_also[how][seed], record.arrays["also"][0])
     assert Results([run("dyck-8-dit")]).sampled_also == {}
     assert found.images_seen == 20 * 16
+
+
+def test_records_of_nothing_or_of_two_experiments_are_refused(scalars):
+    with pytest.raises(ValueError, match=r"records of \[\]; allowed: of one experiment"):
+        Results([])
+    (record, *_) = scalars.records
+    other = Record(record.path, record.origin | {"experiment": record.experiment | {"name": "b"}})
+    with pytest.raises(ValueError, match="'b'.*; allowed: of one experiment"):
+        Results([record, other])

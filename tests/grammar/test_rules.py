@@ -119,9 +119,17 @@ def test_membership_of_long_strings_of_many_symbols():
     assert Own().is_valid(torch.stack([Own.support, other])).tolist() == [[True], [False]]
 
 
+def test_samples_follow_the_law():
+    law, n = Check(4, 4, correlation=0.5), 20_000
+    drawn = law.sample(n, torch.Generator().manual_seed(0))
+    found = (drawn[:, None] == law.support).all(-1).double().mean(0)
+    error = (law.probabilities * (1 - law.probabilities) / n).sqrt()
+    assert drawn.shape == (n, 4) and ((found - law.probabilities).abs() < 4 * error).all()
+
+
 def test_independent_probability_is_of_readable_strings():
     for symbol in (-1, 2):
-        with pytest.raises(ValueError, match=f"symbols.* {symbol}.*; the alphabet has 0 to 1"):
+        with pytest.raises(ValueError, match=f"symbols.* {symbol}.*; allowed: 0 to 1"):
             Parity(4).independent_probability(torch.tensor([[symbol, 0, 0, 0]]))
 
 

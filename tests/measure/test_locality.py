@@ -589,7 +589,7 @@ def test_a_probing_that_cannot_be_is_refused(changes, message):
 
 def test_a_symbol_outside_the_grammar(tmp_path):
     experiment = probing(SMOKE, symbol=8)
-    with pytest.raises(ValueError, match="region 8: the signal shows symbols 0 to 7"):
+    with pytest.raises(ValueError, match="region 8; allowed: 0 to 7"):
         Setup(experiment).probe
     with pytest.raises(ValueError, match="region 8"):
         engine.run(experiment, "cpu", None, tmp_path / "records", tmp_path / "runs")

@@ -58,7 +58,7 @@ def test_a_pool_has_so_many_points_a_mode():
 
 def test_regions_are_coordinates_where_the_plane_is_not_turned():
     assert Points(POSITIONS, 0.02, 2).region(1).tolist() == [False, True]
-    with pytest.raises(ValueError, match="coordinates 0 to 1"):
+    with pytest.raises(ValueError, match="region 2; allowed: 0 to 1"):
         Points(POSITIONS, 0.02, 2).region(2)
     with pytest.raises(ValueError, match="turned plane"):
         Points(POSITIONS, 0.02, 2, turn=10).region(0)
@@ -83,7 +83,7 @@ def test_other_strings_are_refused():
     shown = Points(POSITIONS, 0.02, 2)
     with pytest.raises(ValueError, match="strings of 1 symbols"):
         shown(torch.zeros(3, 1).long())
-    with pytest.raises(ValueError, match="symbols 0 to 5; there are 0 to 4"):
+    with pytest.raises(ValueError, match="symbols 0 to 5; allowed: 0 to 4"):
         shown(torch.tensor([[0, 5]]))
     with pytest.raises(ValueError, match="within=0"):
         PointReader(shown, 0)

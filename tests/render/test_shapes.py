@@ -89,9 +89,9 @@ def test_shapes_without_room_are_refused(options, sentence):
 
 
 def test_other_strings_and_regions_are_refused(shown):
-    with pytest.raises(ValueError, match="strings of 2 symbols; there are 3"):
+    with pytest.raises(ValueError, match="strings of 2 symbols; allowed: 3"):
         shown(torch.zeros(1, 2).long())
-    with pytest.raises(ValueError, match="symbols 0 to 4; there are 0 to 3"):
+    with pytest.raises(ValueError, match="symbols 0 to 4; allowed: 0 to 3"):
         shown(torch.tensor([[0, 4, 0]]))
-    with pytest.raises(ValueError, match="columns 0 to 2"):
+    with pytest.raises(ValueError, match="region 3; allowed: 0 to 2"):
         shown.region(3)

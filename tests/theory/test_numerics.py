@@ -11,14 +11,6 @@ from localbias.theory import numerics
 RNG = np.random.default_rng(0)
 
 
-def test_characters_are_products_over_subsets():
-    t, subsets = RNG.normal(size=(2, 3)), RNG.integers(2, size=(4, 5, 3)).astype(bool)
-    found = numerics.characters(t, subsets)
-    assert found.shape == (2, 4, 5)
-    for i, j, k in itertools.product(range(2), range(4), range(5)):
-        assert found[i, j, k] == pytest.approx(t[i, subsets[j, k]].prod())
-
-
 def test_walsh_is_the_sum_over_all_strings_and_its_own_inverse():
     cube = RNG.normal(size=(2, 2, 2))
     found = numerics.walsh(cube)

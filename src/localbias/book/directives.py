@@ -19,9 +19,18 @@ from docutils import nodes
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from localbias.book.claims import BEYOND, CLAIMS, Claim, checks_in, number, source
+from localbias.book.claims import CLAIMS, SECTION_5, Claim, checks_in, number, source
 from localbias.book.ledger import items, rows
-from localbias.book.nodes import anchor, figure_link, joined, link, parsed, table, table_row
+from localbias.book.nodes import (
+    anchor,
+    figure_link,
+    joined,
+    link,
+    parsed,
+    table,
+    table_row,
+    verdict_classes,
+)
 from localbias.book.provenance import pages_of_records
 from localbias.store import ROOT
 
@@ -69,9 +78,7 @@ class Ledger(SphinxDirective):
     def _row(self, row: dict[str, Any]) -> nodes.row:
         name, target = nodes.strong(text=row["id"]), f"claim-{row['id']}"
         claim = link(self.env, target, name) if self.arguments else name
-        verdict = nodes.paragraph(
-            "", row["verdict"], classes=["verdict", nodes.make_id(row["verdict"])]
-        )
+        verdict = nodes.paragraph("", row["verdict"], classes=verdict_classes(row["verdict"]))
         first = {"where": [nodes.paragraph("", "", claim)], "finds": [verdict]}
         last = {"finds": self._evidence(row)}
         line = table_row(
@@ -91,14 +98,14 @@ class Ledger(SphinxDirective):
 
     def _evidence(self, row: dict[str, Any]) -> list[nodes.Node]:
         """Links to a row's figures and to the test that holds its records to the code."""
-        told: list[nodes.Node] = []
+        found: list[nodes.Node] = []
         if row["figures"]:
             links = (figure_link(self.env, f"fig-{name}") for name in row["figures"])
-            told += [nodes.Text("Shown in "), *joined(links), nodes.Text(". ")]
+            found += [nodes.Text("Shown in "), *joined(links), nodes.Text(". ")]
         if row["records"]:
             check = link(self.env, RECORD_CHECK, nodes.Text("held to the code"))
-            told += [nodes.Text("The records are "), check, nodes.Text(" by a test.")]
-        return [nodes.paragraph("", "", *told, classes=["evidence"])] if told else []
+            found += [nodes.Text("The records are "), check, nodes.Text(" by a test.")]
+        return [nodes.paragraph("", "", *found, classes=["evidence"])] if found else []
 
 
 class Items(SphinxDirective):
@@ -121,7 +128,7 @@ class Items(SphinxDirective):
 def badge(env: BuildEnvironment, claim: Claim) -> nodes.Node:
     """The verdict on a claim, linked to its check."""
     target = link(env, f"check-{claim.id}", nodes.Text(claim.verdict))
-    return nodes.inline("", "", target, classes=["verdict", nodes.make_id(claim.verdict)])
+    return nodes.inline("", "", target, classes=verdict_classes(claim.verdict))
 
 
 def missed(claim: Claim) -> str:
@@ -163,8 +170,7 @@ class Verdicts(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         note_dependencies(self.env)
         try:
-            of_section = [name for name in CLAIMS if name not in BEYOND]
-            named = self.arguments[0].split() if self.arguments else of_section
+            named = self.arguments[0].split() if self.arguments else SECTION_5
             claims = [CLAIMS[name] for name in named]
             return [table(VERDICT_COLUMNS, map(self._row, claims), ["ledger", "verdicts"])]
         except ValueError as error:
@@ -211,7 +217,7 @@ class Checks(SphinxDirective):
     def _section(self, claim: Claim) -> nodes.section:
         section = nodes.section("", nodes.title(text=claim.name))
         anchor(self.state, section, f"check-{claim.id}")
-        shown = nodes.inline(text=claim.verdict, classes=["verdict", nodes.make_id(claim.verdict)])
+        shown = nodes.inline(text=claim.verdict, classes=verdict_classes(claim.verdict))
         section += nodes.paragraph("", f"{claim.place} ", shown)
         section += nodes.block_quote("", *parsed(self.state, claim.statement, claim.id))
         if claim.condition:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from localbias.book.claims import CLAIMS
+from localbias.book.ledger import SEEDS
 from localbias.exact import NAMES
 from localbias.experiments import Results, catalogue
 from localbias.experiments.recursion import stem_of
@@ -12,7 +13,6 @@ from localbias.measure import readable_share
 from localbias.statistics import mean_interval
 from localbias.store import RECORDS, find
 
-SEEDS = (0, 1, 2)
 Finding = Callable[[], str]
 
 

@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 from localbias.book import findings, opening
 from localbias.book.directives import ledger_rows, note_dependencies
 from localbias.book.ledger import tally
-from localbias.book.nodes import parsed
+from localbias.book.nodes import parsed, verdict_classes
 from localbias.book.provenance import pages_of_records
 
 STILL = "images/readme.png"  # the same at three moments, for what has no HTML
@@ -45,7 +45,7 @@ class Tally(SphinxDirective):
         note_dependencies(self.env)
         lines = []
         for verdict, count in tally(ledger_rows()).items():
-            shown = nodes.inline(text=verdict, classes=["verdict", nodes.make_id(verdict)])
+            shown = nodes.inline(text=verdict, classes=verdict_classes(verdict))
             words = nodes.paragraph("", "", nodes.strong(text=str(count)), nodes.Text(" "), shown)
             lines.append(nodes.list_item("", words))
         return [nodes.bullet_list("", *lines, classes=["tally"])]

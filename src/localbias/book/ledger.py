@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from localbias.book.claims import CLAIMS as THEORY
-from localbias.book.runs import record_target
+from localbias.book.runs import counted, record_target
 from localbias.book.verdicts import (
     CONDITION,
     FAILS,
@@ -197,7 +197,7 @@ def _findings(measure: dict[str, Any], kinds: Sequence[str], folder: Path) -> li
             kind_of = {"ldr": _ratios, "filter": _filtered}
             read = next((kind_of[name] for name in kind_of if name in measure), _shares)
             finding = read(results, measure)
-            seeds = f"{len(records)} seed{'s' * (len(records) > 1)}"
+            seeds = counted(len(records), "seed")
             kind, training = results.network_kind, results.experiment.training
             ours = (
                 ""

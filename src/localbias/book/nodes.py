@@ -108,3 +108,8 @@ def joined(links: Iterable[nodes.Node]) -> list[nodes.Node]:
     for one in links:
         found += [nodes.Text(", ")] * bool(found) + [one]
     return found
+
+
+def verdict_classes(verdict: str) -> list[str]:
+    """The classes of a verdict's badge: its colour and its sign come from the style sheet."""
+    return ["verdict", nodes.make_id(verdict)]

@@ -63,7 +63,7 @@ def _moment(moment: Moment, words: Sequence[str], hidden: bool) -> str:
         f'<span class="{_name(kind)}" style="width: {share:.1%}"></span>'
         for kind, share in enumerate(moment.shares)
     )
-    told = ", ".join(
+    listed = ", ".join(
         f"{share:.0%} {WORDS[OUTCOMES[kind]]}" for kind, share in enumerate(moment.shares)
     )
     heat = _image(_coloured(moment.brightness), "Heat: where the first letter's prediction listens")
@@ -73,7 +73,8 @@ def _moment(moment: Moment, words: Sequence[str], hidden: bool) -> str:
     return (
         f'<div class="moment" data-step="step {moment.step:,}"{" hidden" * hidden}>'
         f'<div><h2>What it draws</h2><ul class="drawn">{drawn}</ul>'
-        f'<div class="shares" aria-hidden="true">{shares}</div><p>Of all samples: {told}.</p></div>'
+        f'<div class="shares" aria-hidden="true">{shares}</div>'
+        f"<p>Of all samples: {listed}.</p></div>"
         f"<div><h2>What the first letter listens to</h2>"
         f"<p>A noised word, and what the network makes of it:</p>"
         f'<div class="pair">{noised}{denoised}</div>'

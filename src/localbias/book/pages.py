@@ -65,8 +65,8 @@ def fill_head(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Give the template the page's description and card, and each script once."""
-    told = _description(doctree) if doctree else ""
-    context["description"] = told or f"{app.config.html_title}: {page}"
+    found = _description(doctree) if doctree else ""
+    context["description"] = found or f"{app.config.html_title}: {page}"
     base = app.config.html_baseurl
     context["html_baseurl"] = base
     if base and (Path(app.srcdir) / CARD).exists():
@@ -148,7 +148,7 @@ def tell_terms(app: Sphinx, doctree: nodes.document, page: str) -> None:
     ]
     if not links:
         return
-    told = {
+    texts = {
         name: " ".join(item[-1].astext().split())
         for item in app.env.get_doctree(GLOSSARY).findall(nodes.definition_list_item)
         for term in item.findall(nodes.term)
@@ -156,7 +156,7 @@ def tell_terms(app: Sphinx, doctree: nodes.document, page: str) -> None:
     }
     for link in links:
         target = link.get("refid") or link["refuri"].partition("#")[2]
-        link["reftitle"] = told.get(target, "")
+        link["reftitle"] = texts.get(target, "")
 
 
 def not_found(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:

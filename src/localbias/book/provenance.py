@@ -19,10 +19,20 @@ from sphinx.util.docutils import SphinxDirective
 
 from localbias.book.nodes import anchor, figure_link, fold, joined, link, table, table_row
 from localbias.book.origins import Origin, all_origins, chapter_origins
-from localbias.book.runs import CHAIN, FLOW, TRAINING, Runs, all_runs, grouped, told
+from localbias.book.runs import (
+    CHAIN,
+    FLOW,
+    TRAINING,
+    Run,
+    Runs,
+    all_runs,
+    extent,
+    grouped,
+    in_words,
+)
 from localbias.store import ROOT, duration
 
-#: Heading of each kind of record and its own word for one.
+#: The heading of each kind of record.
 HEADINGS = {
     TRAINING: "Trainings",
     CHAIN: "Chains of networks (chapter 5)",
@@ -70,7 +80,7 @@ class FigureOrigins(SphinxTransform):
     def _line(self, origin: Origin) -> list[nodes.Node]:
         """The fold: a line of what was read, and inside it each experiment and the command."""
         runs = [found for name in origin.records if (found := all_runs().get(name))]
-        line = told(runs) if runs else "calculated in the chapter, from no record"
+        line = in_words(runs) if runs else "calculated in the chapter, from no record"
         inside: list[nodes.Node] = []
         if runs:
             inside.append(nodes.paragraph(text="Read by the cells that draw it:"))
@@ -82,8 +92,8 @@ class FigureOrigins(SphinxTransform):
 
     def _item(self, group: Runs) -> nodes.list_item:
         name = link(self.env, group.target, nodes.literal(text=group.name))
-        rest = told(group.runs).partition(", ")[2]
-        return nodes.list_item("", nodes.paragraph("", "", name, nodes.Text(f": {rest}")))
+        text = nodes.Text(f": {extent(group.runs)}")
+        return nodes.list_item("", nodes.paragraph("", "", name, text))
 
 
 class Records(SphinxDirective):
@@ -99,7 +109,8 @@ class Records(SphinxDirective):
         for kind, heading in HEADINGS.items():
             ours = [group for group in groups if group.kind == kind]
             section = nodes.section("", nodes.title(text=heading), ids=[f"records-{kind}"])
-            section += nodes.paragraph(text=told(run for group in ours for run in group.runs) + ".")
+            runs = (run for group in ours for run in group.runs)
+            section += nodes.paragraph(text=f"{in_words(runs)}.")
             for group in ours:
                 files = {run.file for run in group.runs}
                 shown = [origin for origin, records in origins if files & records]
@@ -126,8 +137,8 @@ class Records(SphinxDirective):
                     "", "Shown in ", *joined(figure_link(self.env, one.target) for one in shown)
                 )
             )
-        told_of_group = told(group.runs).partition(", ")[2]
-        block = nodes.container("", *fold(f"{group.name}: {told_of_group}", inside, "record"))
+        line = f"{group.name}: {extent(group.runs)}"
+        block = nodes.container("", *fold(line, inside, "record"))
         anchor(self.state, block, group.target)
         return block
 
@@ -192,7 +203,7 @@ class Costs(SphinxDirective):
         )
 
 
-def _seed_row(run: Any) -> nodes.row:
+def _seed_row(run: Run) -> nodes.row:
     cells = (str(run.seed), duration(run.seconds), run.machine, run.code)
     plain = [[nodes.paragraph(text=cell)] for cell in cells]
     hashes = [

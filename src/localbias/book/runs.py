@@ -75,13 +75,13 @@ class Run:
     @property
     def machine(self) -> str:
         """The devices and the threads of all its processes."""
-        told = [
+        machines = [
             process["device"]
             if process["device"] != "cpu"
-            else f"CPU ({process['machine']}), {_counted(process['threads'], 'thread')}"
+            else f"CPU ({process['machine']}), {counted(process['threads'], 'thread')}"
             for process in self.origin["processes"]
         ]
-        return "; ".join(dict.fromkeys(told))
+        return "; ".join(dict.fromkeys(machines))
 
     @property
     def libraries(self) -> str:
@@ -191,14 +191,20 @@ def record_target(name: str, tier: str) -> str:
     return f"record-{name}".lower() + f"-{tier}" * (tier != "laptop")
 
 
-def told(runs: Iterable[Run]) -> str:
+def in_words(runs: Iterable[Run]) -> str:
     """What some runs are, in a line: "3 records of 1 experiment, laptop tier, seeds 0 to 2, …"."""
+    runs = list(runs)
+    groups = counted(len(grouped(runs)), "experiment")
+    return f"{counted(len(runs), 'record')} of {groups}, {extent(runs)}"
+
+
+def extent(runs: Iterable[Run]) -> str:
+    """Their tier, seeds, steps and time: "laptop tier, seeds 0 to 2, 12,000 steps, 5 minutes"."""
     runs = list(runs)
     tiers, seeds, steps = (
         sorted({getattr(run, name) for run in runs}) for name in ("tier", "seed", "steps")
     )
     parts = [
-        f"{_counted(len(runs), 'record')} of {_counted(len(grouped(runs)), 'experiment')}",
         f"{' and '.join(tiers)} tier",
         f"seed{'s' * (len(seeds) > 1)} {_range(seeds)}",
         f"{_range(steps)} steps",
@@ -207,7 +213,8 @@ def told(runs: Iterable[Run]) -> str:
     return ", ".join(parts)
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """A number of things: "1 seed", "3 seeds"."""
     return f"{count} {what}{'s' * (count != 1)}"
 
 

@@ -5,21 +5,18 @@ set, for models of letters between them and for what is linear; and at which noi
 differ. Nothing here is trained.
 """
 
+from localbias.exact.dispatch import FURTHER, NAMES, references
 from localbias.exact.levels import OverLevels, band, gap, over_levels
 from localbias.exact.mixture import Mixture
 from localbias.exact.ngrams import Markov, markov
+from localbias.exact.reference import RESOLUTION, Reference
 from localbias.exact.strings import (
-    FURTHER,
-    NAMES,
-    RESOLUTION,
     Independent,
-    Reference,
     Strings,
     marginals,
     moments,
     of_images,
     patches,
-    references,
     rule,
     train,
 )

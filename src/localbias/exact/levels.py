@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from localbias.diffusion import DenoiserLike, Schedule
-from localbias.exact.strings import RESOLUTION, Reference
+from localbias.exact.reference import RESOLUTION, Reference
 from localbias.grammar import Grammar
 from localbias.ldr import local_dependency_ratio, mean_ratio
 from localbias.render import Renderer
@@ -67,8 +67,7 @@ def over_levels(
     generator = torch.Generator().manual_seed(seed)
 
     def drawn(n: int) -> Tensor:
-        chosen = torch.multinomial(grammar.probabilities, n, replacement=True, generator=generator)
-        return renderer(grammar.support[chosen], generator)
+        return renderer(grammar.sample(n, generator), generator)
 
     x0, region, many = drawn(signals), renderer.region(symbol), drawn(20 * signals)
     rule, marginals = references["rule"], references["marginals"]

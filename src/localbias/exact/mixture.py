@@ -10,15 +10,10 @@ and the two are bound by Tweedie's formula, √ᾱ E[x0 | x] = x + (1−ᾱ) ∇
 the score becomes discontinuous half way between modes: the other paper's explanation begins there.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from localbias.diffusion import DenoiserLike, Schedule
-from localbias.exact.strings import of_images, references
-from localbias.grammar import Grammar
-from localbias.render import Points
+from localbias.diffusion import Schedule
 
 
 class Mixture:
@@ -66,7 +61,11 @@ class Mixture:
         covariances = covariances.double().expand(k, d, d)
         sizes, axes = torch.linalg.eigh(covariances)
         if not (sizes > 0).all() or not torch.allclose(covariances, covariances.mT):
-            raise ValueError("covariances; allowed: symmetric and positive definite")
+            raise ValueError(
+                f"covariances with the least eigenvalue {sizes.min():.3g}, "
+                f"{(covariances - covariances.mT).abs().max():.3g} off symmetry; "
+                "allowed: symmetric and positive definite"
+            )
         self.schedule = schedule
         self.tables = {
             "means": means.double(),
@@ -94,11 +93,6 @@ class Mixture:
         pulls = torch.einsum("kde,bke->bkd", self.tables["axes"], -away / variances)
         return self._mean(pulls, away, variances).to(x_t.dtype)
 
-    def log_density(self, x_t: Tensor, t: Tensor | int) -> Tensor:
-        """log p_t at noised points [B, D]: float64 [B]."""
-        _, away, variances = self._parts(x_t, t)
-        return self._log_joint(away, variances).logsumexp(1)
-
     def _mean(self, values: Tensor, away: Tensor, variances: Tensor) -> Tensor:
         """The posterior mean over the modes of values [B, K, D]."""
         return (self._log_joint(away, variances).softmax(1)[..., None] * values).sum(1)
@@ -119,43 +113,3 @@ class Mixture:
         signal, spread = self.schedule.scales(t, x)
         away = torch.einsum("kde,bkd->bke", self.tables["axes"], x - signal * self.tables["means"])
         return signal, away, (signal**2 * self.tables["sizes"] + spread**2).expand_as(away)
-
-
-@references.register
-def _of_points(
-    renderer: Points,
-    grammar: Grammar,
-    schedule: Schedule,
-    strings: Tensor,
-    exemplars: Tensor | None = None,
-    weights: Tensor | None = None,
-    further: Sequence[str] = (),
-) -> dict[str, DenoiserLike]:
-    """The mixtures of the rule, of independent coordinates, and what is trained on."""
-    if further:
-        raise ValueError(f"reference {', '.join(further)} of points; allowed: none")
-    covariance = renderer.spread**2 * torch.eye(renderer.length, dtype=torch.float64)
-    single = grammar.marginals()
-    every = torch.cartesian_prod(*[torch.arange(renderer.symbols)] * renderer.length)
-    every = every.reshape(-1, renderer.length)
-    probabilities = single[torch.arange(renderer.length), every].prod(1)
-    possible = probabilities > 0
-
-    def mixture(tokens: Tensor, law: Tensor) -> Mixture:
-        return Mixture(renderer.means(tokens), covariance, schedule, law)
-
-    train: DenoiserLike
-    if exemplars is not None:
-        train = of_images(renderer.draw(strings, exemplars), schedule)
-    elif renderer.deviates is not None:
-        number = torch.arange(renderer.deviates.shape[1])
-        rows = [renderer.draw(row.expand(len(number), -1), number) for row in strings]
-        train = of_images(torch.cat(rows), schedule)
-    else:
-        law = torch.full((len(strings),), 1 / len(strings), dtype=torch.float64)
-        train = mixture(strings, law if weights is None else weights)
-    return {
-        "marginals": mixture(every[possible], probabilities[possible]),
-        "rule": mixture(grammar.support, grammar.probabilities),
-        "train": train,
-    }

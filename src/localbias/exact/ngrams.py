@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from localbias.diffusion import Schedule
-from localbias.exact.strings import Reference
+from localbias.exact.reference import Reference
 from localbias.grammar import Grammar, MarkovChain
 from localbias.render import Cells
 

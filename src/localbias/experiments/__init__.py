@@ -10,8 +10,9 @@ from localbias.experiments.comparison import bit_for_bit, differences
 from localbias.experiments.configuration import TIERS, Experiment, Sampling, from_configuration
 from localbias.experiments.engine import find, fingerprint, load_network, run
 from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat, Moment
+from localbias.experiments.products import products_of
 from localbias.experiments.references import perfect_ratios, reference_counts, sampled_exactly
-from localbias.experiments.results import Results, products_of
+from localbias.experiments.results import Results
 from localbias.experiments.setup import Setup
 
 __all__ = [

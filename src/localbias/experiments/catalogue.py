@@ -39,7 +39,6 @@ from localbias.experiments.recipes import (
     NETWORKS,
     PARITY_8,
     SCALARS_AT,
-    MeasuredAt,
     Recipe,
     Scalars,
     Variant,
@@ -51,6 +50,7 @@ from localbias.experiments.recipes import (
 )
 from localbias.experiments.recursion import Chain
 from localbias.experiments.setup import Setup
+from localbias.experiments.stress import STRESS
 from localbias.measure import Watching
 from localbias.training import Training
 
@@ -115,51 +115,6 @@ VARIANTS: dict[str, Recipe] = {
     f"{of}-{choice}": Variant(SYNTHETIC[of], fields)
     for of, choices in UNSAID.items()
     for choice, fields in choices.items()
-}
-
-
-# The stress test of chapter 4: one check over 2 to 8 symbols, and, over 8, a pair of symbols
-# correlated.
-def _check(order: int, correlation: float | None = None) -> dict[str, Any]:
-    rule = dict(name="check", length=8, order=order)
-    return rule if correlation is None else rule | dict(correlation=correlation)
-
-
-def _check_scalars(rule: dict[str, Any]) -> Recipe:
-    at = (200, 400, 700, 1000, 1400, 2000, 2800, 4000, 5600, 8000, 12_000)
-    return Scalars(rule, at, probing="check scalars")
-
-
-def _check_dit(
-    rule: dict[str, Any],
-    at: tuple[int, ...] = (150, 300, 600, 1000, 1500, 2200, 3000, 4000, 5500, 8000),
-) -> Recipe:
-    return MeasuredAt(parentheses("dit", rule, 64, probing="check glyphs"), at)
-
-
-LONGER = (600, 1500, 3000, 5500, 8000, 12_000, 16_000, 22_000, 32_000)
-STRESS: dict[str, Recipe] = {
-    "check-2-scalars": _check_scalars(_check(2)),
-    "check-3-scalars": _check_scalars(_check(3)),
-    "check-4-scalars": _check_scalars(_check(4)),
-    "check-5-scalars": _check_scalars(_check(5)),
-    "check-6-scalars": _check_scalars(_check(6)),
-    "check-8-scalars": _check_scalars(_check(8)),
-    "check-8-rho-30-scalars": _check_scalars(_check(8, 0.3)),
-    "check-8-rho-60-scalars": _check_scalars(_check(8, 0.6)),
-    "check-8-rho-90-scalars": _check_scalars(_check(8, 0.9)),
-    "check-2-dit": _check_dit(_check(2)),
-    "check-3-dit": _check_dit(_check(3)),
-    "check-4-dit": _check_dit(_check(4)),
-    "check-5-dit": _check_dit(_check(5)),
-    "check-6-dit": _check_dit(_check(6)),
-    "check-8-dit": _check_dit(_check(8)),
-    "check-8-rho-30-dit": _check_dit(_check(8, 0.3)),
-    "check-8-rho-60-dit": _check_dit(_check(8, 0.6)),
-    "check-8-rho-90-dit": _check_dit(_check(8, 0.9)),
-    # Four times as long: do checks of three and four end in glyphs as well?
-    "check-3-dit-long": _check_dit(_check(3), LONGER),
-    "check-4-dit-long": _check_dit(_check(4), LONGER),
 }
 
 
@@ -253,7 +208,7 @@ MODES: dict[str, Mixed | Watched | Long] = {
 EXPERIMENTS: dict[str, Recipe] = (
     SYNTHETIC | OTHERWISE | VARIANTS | STRESS | TEXT | HEADLINE | MODES | BEYOND
 )
-# Of which the paper has no counterpart, and so no tier.
+# Those without a counterpart in the paper have no paper tier.
 OURS = frozenset(OTHERWISE | VARIANTS | STRESS | HEADLINE | MODES | BEYOND) | {
     name for name in TEXT if "dit" in name
 }
@@ -325,7 +280,11 @@ def digit_chain(treatment: str, tier: str = "laptop", seed: int = 0) -> Chain:
         tier: "smoke" or "laptop"; "paper" for the other paper's picture size, steps and counts. Its
             network, schedule and guidance are not printed.
         seed: of the chain.
+
+    Raises:
+        ValueError: for an unknown tier or treatment.
     """
+    require_tier(tier)
     most = dict(paper=60_000 * 50 // 256, laptop=1500, smoke=10)[tier]
     network: dict[str, Any] = dict(kind="mlp", width=16 if tier == "smoke" else 512, depth=3)
     shown: dict[str, Any] = dict(name="digit", side=14, exemplars=800)

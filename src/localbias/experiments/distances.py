@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from localbias.diffusion import Denoiser
+from localbias.diffusion import Denoiser, nearest
 from localbias.exact import NAMES
 from localbias.experiments.configuration import Experiment
 from localbias.experiments.engine import load_network
@@ -83,14 +83,5 @@ def _at(
     setup: Setup, denoiser: Denoiser, levels: Sequence[float]
 ) -> dict[float, tuple[int, Tensor, Tensor]]:
     """Level -> step, x_t and x̂0 of the visited step nearest to it."""
-    found: dict[float, tuple[int, Tensor, Tensor]] = {}
-    off = dict.fromkeys(levels, float("inf"))
-    for state in setup.reverse(denoiser):
-        here = setup.schedule.alpha_bar[state.t].sqrt().item()
-        for level in levels:
-            if abs(here - level) < off[level]:
-                found[level] = state.t, state.x_t, state.x0
-                off[level] = abs(here - level)
-        if here > max(levels):
-            break
-    return found
+    visited = nearest(setup.reverse(denoiser), setup.schedule, levels)
+    return {level: (one.t, one.x_t, one.x0) for level, one in zip(levels, visited) if one}

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from localbias import store
-from localbias.diffusion import Denoiser, last
+from localbias.diffusion import Denoiser, device_of, last
 from localbias.experiments.configuration import Experiment, from_configuration
 from localbias.experiments.setup import Setup, data_hash
 from localbias.measure import OUTCOMES, smallest_integer
@@ -86,7 +86,7 @@ def run(
         with store.only_writer(experiment.stem, folder, runs):
             # Another process may have made it meanwhile.
             found = find(experiment, folder) or _run(experiment, chosen, smoke, folder, runs)
-    (runs / f"{experiment.stem}.safetensors").unlink(missing_ok=True)  # it has served
+    (runs / f"{experiment.stem}.safetensors").unlink(missing_ok=True)  # the record takes its place
     return found
 
 
@@ -304,7 +304,7 @@ def _save_checkpoint(path: Path, state: State, key: str, measured: Measured, clo
 def _measure(setup: Setup, state: State, measured: Measured) -> None:
     """Add what samples of the averaged network look like at this step, and how locally it works."""
     denoiser = state.average.eval()
-    states = setup.reverse(denoiser, _device(denoiser))
+    states = setup.reverse(denoiser, device_of(denoiser))
     watch = setup.watch()
     signals = last(watch.through(states) if watch else states)
     _require_finite(denoiser, signals, state.step, setup.experiment.training.rate)
@@ -331,7 +331,7 @@ def _measure_end(setup: Setup, state: State, measured: Measured) -> None:
     These are other ways of sampling, and locality on the way to the samples.
     """
     denoiser = state.average.eval()
-    device = _device(denoiser)
+    device = device_of(denoiser)
     for how in setup.experiment.also:
         signals = last(setup.reverse(denoiser, device, how))
         counts = setup.tally(setup.reader(signals).cpu()).counts
@@ -347,11 +347,6 @@ def _require_finite(denoiser: Denoiser, signals: Tensor, step: int, rate: float)
             raise FloatingPointError(
                 f"{name} holds NaN or infinity at step {step}: lower rate={rate} or set clip"
             )
-
-
-def _device(denoiser: Denoiser) -> torch.device:
-    """Where a denoiser computes."""
-    return next(denoiser.parameters()).device
 
 
 def _shares(counts: Tensor) -> str:

@@ -95,9 +95,9 @@ class Clocks:
     Attributes:
         low: a mean slope of the orders 1 to 3 of at least a half.
         four: the same of order 4.
-        pooled: the ratio of means half way from 1 to that of the exact denoiser of the training
-            set.
-        mean: the mean of ratios half way.
+        pooled: the ratio of means half way from 1 to the ratio of means of the exact denoiser of
+            the training set.
+        mean: the mean of ratios half way from 1 to the mean of ratios of that denoiser.
         halved: the share that breaks the rule is half of chance's.
     """
 
@@ -120,14 +120,16 @@ def clocks(results: Results, level: float) -> Clocks:
     """
     steps, v = results.steps, results.place(level)
     slopes, _ = results.slopes()
-    end = results.reference_ratios()[:, results.references.index("train"), v]
-    half = (1 + end)[:, None] / 2
+    train = results.references.index("train")
     chance = results.chance[1] / sum(results.chance[1:])
 
     def known(orders: slice) -> np.ndarray:
         part = np.nan_to_num(slopes[..., orders], nan=0.0)
         counted = (~np.isnan(slopes[..., orders])).sum(-1)
         return part.sum(-1) / np.maximum(counted, 1) >= KNOWN
+
+    def half_way(ratios: np.ndarray, references: np.ndarray) -> np.ndarray:
+        return ratios[:, 1:, v] <= (1 + references[:, train, v])[:, None] / 2
 
     shares = np.nan_to_num(hallucinating(results.counts), nan=1.0)
     return Clocks(
@@ -136,8 +138,8 @@ def clocks(results: Results, level: float) -> Clocks:
             for holds in (
                 known(slice(0, 3)),
                 known(slice(3, 4)),
-                results.pooled_ratios()[:, 1:, v] <= half,
-                results.ratios()[:, 1:, v] <= half,
+                half_way(results.pooled_ratios(), results.pooled_reference_ratios()),
+                half_way(results.ratios(), results.reference_ratios()),
                 shares <= chance / 2,
             )
         )

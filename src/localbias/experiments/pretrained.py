@@ -15,8 +15,7 @@ from localbias.checks import require, typed
 from localbias.experiments import tiny
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # by √ᾱ, those of §4.3
-MIDDLE = "0.375,0.375,0.625,0.625"  # the region as shares of the sides
-CENTRE = (384.0, 384.0, 640.0, 640.0)  # the same in 1024 pixels
+MIDDLE = "0.375,0.375,0.625,0.625"  # the region, as shares of the sides
 TINY: dict[str, Any] = dict(
     steps=4, size=64, text=32, region=(16.0, 16.0, 48.0, 32.0), levels=(0.2, 0.5), probes=4
 )
@@ -82,49 +81,6 @@ class Model:
     settings: Settings
 
 
-MODELS = {
-    model.name: model
-    for model in (
-        Model(
-            "sd-3.5-medium",
-            "stabilityai/stable-diffusion-3.5-medium",
-            "StableDiffusion3Pipeline",
-            "SD3Transformer2DModel",
-            dict(
-                sample_size=128,
-                in_channels=16,
-                out_channels=16,
-                num_layers=24,
-                attention_head_dim=64,
-                num_attention_heads=24,
-                joint_attention_dim=4096,
-                caption_projection_dim=1536,
-                pooled_projection_dim=2048,
-                pos_embed_max_size=384,
-                dual_attention_layers=tuple(range(13)),
-                qk_norm="rms_norm",
-            ),
-            Settings(steps=40, guidance=4.5, size=1024, text=256, region=CENTRE),
-        ),
-        Model(
-            "flux.1-dev",
-            "black-forest-labs/FLUX.1-dev",
-            "FluxPipeline",
-            "FluxTransformer2DModel",
-            dict(guidance_embeds=True),  # the rest by diffusers' defaults
-            Settings(steps=50, guidance=3.5, size=1024, text=512, region=CENTRE),
-        ),
-    )
-}
-
-
-def model_of(name: str) -> Model:
-    """The model of that name. ValueError where there is none."""
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
-    return MODELS[name]
-
-
 def box_of(text: str, size: int) -> tuple[float, ...]:
     """A region "left,top,right,bottom" in pixels of a square picture.
 
@@ -150,6 +106,49 @@ def box_of(text: str, size: int) -> tuple[float, ...]:
     return box
 
 
+MODELS = {
+    model.name: model
+    for model in (
+        Model(
+            "sd-3.5-medium",
+            "stabilityai/stable-diffusion-3.5-medium",
+            "StableDiffusion3Pipeline",
+            "SD3Transformer2DModel",
+            dict(
+                sample_size=128,
+                in_channels=16,
+                out_channels=16,
+                num_layers=24,
+                attention_head_dim=64,
+                num_attention_heads=24,
+                joint_attention_dim=4096,
+                caption_projection_dim=1536,
+                pooled_projection_dim=2048,
+                pos_embed_max_size=384,
+                dual_attention_layers=tuple(range(13)),
+                qk_norm="rms_norm",
+            ),
+            Settings(steps=40, guidance=4.5, size=1024, text=256, region=box_of(MIDDLE, 1024)),
+        ),
+        Model(
+            "flux.1-dev",
+            "black-forest-labs/FLUX.1-dev",
+            "FluxPipeline",
+            "FluxTransformer2DModel",
+            dict(guidance_embeds=True),  # the rest by diffusers' defaults
+            Settings(steps=50, guidance=3.5, size=1024, text=512, region=box_of(MIDDLE, 1024)),
+        ),
+    )
+}
+
+
+def model_of(name: str) -> Model:
+    """The model of that name. ValueError where there is none."""
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+    return MODELS[name]
+
+
 def load(model: Model, weights: str | None = None, device: str = "cpu") -> Any:
     """A model's pipeline, ready to draw and to be probed.
 
@@ -173,9 +172,9 @@ def load(model: Model, weights: str | None = None, device: str = "cpu") -> Any:
             source, dtype=torch.bfloat16 if gpu else torch.float32
         )
     except (OSError, ValueError) as error:
-        told = str(error).strip().partition("\n")[0]
+        why = str(error).strip().partition("\n")[0]
         raise OSError(
-            f"the weights {source!r} cannot be had ({told}). Those on the hub are given to whoever "
+            f"the weights {source!r} cannot be had ({why}). Those on the hub are given to whoever "
             "has accepted their licence on the model's page and logged in with `hf auth login`; "
             "--weights names a folder that has them"
         ) from error

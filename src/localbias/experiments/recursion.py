@@ -45,9 +45,8 @@ class Chain:
             whose x̂0 moved most in the last steps, "random" drops as many at random, "none" draws no
             more than are wanted. "sorted" drops the same as "filter" and leaves the others in the
             order of their variance, in which batches are read, as the released code does. "exact"
-            is the control without a network: the exact score of a
-            mixture with the data's modes, as wide as the last generation's points are, so that
-            nothing but the sampler acts.
+            is the control without a network: the exact score of a mixture with the data's modes, as
+            wide as the last generation's points are, so that nothing but the sampler acts.
         generations: that draw samples, the first one being trained on the data.
         points: that each generation is trained on.
         dropped: share of what is drawn that "filter" and "random" drop. The released code draws

@@ -1,11 +1,8 @@
 """What records say, as the arrays that figures, tables and the ledger take."""
 
-import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
-from math import prod
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -16,50 +13,12 @@ from localbias.exact import NAMES, RESOLUTION
 from localbias.experiments.configuration import Experiment, Sampling, from_configuration
 from localbias.experiments.engine import load_network
 from localbias.experiments.panels import AlongTraining, ByLevel, ByTarget, Generated, Heat, Moment
-from localbias.experiments.parts import renderer_of
+from localbias.experiments.products import pooled_ratio, products_of, summaries_at
 from localbias.experiments.setup import Setup
 from localbias.ldr import Products, Summary, mean_ratio, saliency
 from localbias.measure import Probing, order_slopes
 from localbias.render import from_pixels
 from localbias.store import Record
-
-COVARIANCES = {"ldr": "ldr_covariance", "generated_ldr": "generated_covariance"}
-
-
-def products_of(found: Record, name: str = "ldr") -> Products:
-    """The products that a record holds, of the prediction of x0.
-
-    Its values are about 1 at most: that sets the size of a Jacobian that counts as zero.
-
-    Args:
-        found: of a run that was probed.
-        name: "ldr" [1 + M, V, n], "reference_ldr" [R, V, n] or "generated_ldr" [C, N].
-
-    Raises:
-        ValueError: for a record that holds none.
-    """
-    if name not in found.arrays:
-        raise ValueError(f"record {found.path.name} holds no {name!r}: its run was not probed")
-    probing = found.experiment["probing"]
-    size, numbers = _sizes(json.dumps(found.experiment["renderer"]), probing["symbol"])
-    moments = torch.from_numpy(found.arrays[name]).double()
-    if name not in COVARIANCES or probing["probes"] >= size:
-        covariance, freedom = moments.new_zeros(*moments.shape, 3), math.inf
-    else:
-        covariance = torch.from_numpy(found.arrays[COVARIANCES[name]]).double()
-        freedom = probing["probes"] - 1
-    eps = RESOLUTION if name == "reference_ldr" else 8 * torch.finfo(torch.float32).eps
-    floor = moments.new_full(moments.shape[:-1], eps**2 * size / numbers)
-    return Products(
-        moments, covariance, moments.new_tensor([freedom]), moments.new_tensor([size]), floor, eps
-    )
-
-
-@cache
-def _sizes(renderer: str, symbol: int) -> tuple[int, int]:
-    """Numbers in the region of a symbol and in a signal, of a renderer given as JSON."""
-    shown = renderer_of(json.loads(renderer))
-    return int(shown.region(symbol).sum()), prod(shown.shape)
 
 
 @dataclass(frozen=True)
@@ -71,9 +30,17 @@ class Results:
 
     Attributes:
         records: of one experiment, at least one.
+
+    Raises:
+        ValueError: for no records, and for those of several experiments.
     """
 
     records: Sequence[Record]
+
+    def __post_init__(self) -> None:
+        names = {record.experiment["name"] for record in self.records}
+        if len(names) != 1:
+            raise ValueError(f"records of {sorted(names)}; allowed: of one experiment")
 
     @cached_property
     def experiments(self) -> list[Experiment]:
@@ -243,14 +210,15 @@ class Results:
 
     def pooled_ratios(self, target: str = "x0") -> np.ndarray:
         """Ratio of means [S, 1 + M, V]."""
-        sums = [products.moments.sum(-2) for products in self.products("ldr", target)]
-        return np.stack([(one[..., 1] / one[..., 2]).numpy() for one in sums])
+        return np.stack([pooled_ratio(products) for products in self.products("ldr", target)])
 
     def reference_ratios(self, target: str = "x0") -> np.ndarray:
         """Mean of ratios of the exact denoisers at the same noised signals, [S, R, V]."""
-        return np.stack(
-            [mean_ratio(products) for products in self.products("reference_ldr", target)]
-        )
+        return np.stack([mean_ratio(one) for one in self.products("reference_ldr", target)])
+
+    def pooled_reference_ratios(self, target: str = "x0") -> np.ndarray:
+        """Ratio of means of the exact denoisers at the same noised signals, [S, R, V]."""
+        return np.stack([pooled_ratio(one) for one in self.products("reference_ldr", target)])
 
     def vanishing(self) -> np.ndarray:
         """How many Jacobians (of x0) vanish: int [S, 1 + M, V]."""
@@ -269,7 +237,7 @@ class Results:
         """
         found = self.products("ldr", target)
         chosen = self.levels if levels is None else levels
-        return {level: [_summaries(one, self.place(level)) for one in found] for level in chosen}
+        return {level: [summaries_at(one, self.place(level)) for one in found] for level in chosen}
 
     @cached_property
     def excess(self) -> np.ndarray:
@@ -332,14 +300,8 @@ class Results:
         for seed, record in enumerate(self.records):
             products = products_of(record, "generated_ldr")[place]
             ratio, defined = products.ratio.numpy(), ~products.vanishing.numpy()
-            parts.append(
-                (
-                    ratio,
-                    defined,
-                    self.outcomes(seed)[-1],
-                    np.full(len(ratio), self.experiments[seed].seed),
-                )
-            )
+            seeds = np.full(len(ratio), self.experiments[seed].seed)
+            parts.append((ratio, defined, self.outcomes(seed)[-1], seeds))
         return Generated(*map(np.concatenate, zip(*parts)))
 
     def dependency(self, place: int) -> dict[str, np.ndarray]:
@@ -443,9 +405,3 @@ class Results:
 
     def _stacked(self, name: str) -> np.ndarray:
         return np.stack([record.arrays[name] for record in self.records])
-
-
-def _summaries(products: Products, place: int) -> list[Summary | None]:
-    """Of each row, at one level; None where more than half of the Jacobians vanish."""
-    rows = [products[row, place] for row in range(len(products))]
-    return [row.summary() if row.mostly_there else None for row in rows]

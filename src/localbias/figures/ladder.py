@@ -17,6 +17,7 @@ from localbias.figures.style import (
     REFERENCES,
     SKY,
     VERMILION,
+    legend_below,
     mean_and_range,
     percent,
     shades,
@@ -101,7 +102,7 @@ def threshold(
         xticks=list(strings),
     )
     percent(axis.yaxis)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(figure, [axis], ncols=3)
     return figure
 
 
@@ -152,12 +153,7 @@ def linear(
         axis.set(title=title, xlabel="noise level √ᾱ", ylim=(0, 1.04), xlim=(0, 1))
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1 (clean)"])
     axes[0, 0].set_ylabel("LDR of x̂0")
-    found = {
-        label: handle
-        for axis in axes[0]
-        for handle, label in zip(*axis.get_legend_handles_labels())
-    }
-    figure.legend(found.values(), found, loc="outside lower center", ncols=4)
+    legend_below(figure, axes[0], ncols=4)
     return figure
 
 
@@ -188,12 +184,7 @@ def cures(
         axis.set(title=title, xlabel=f"LDR of x̂0 at √ᾱ = {level:g}", xlim=(-0.02, 1.04))
         percent(axis.yaxis)
     axes[0, 0].set(ylabel="readable samples that break the rule", ylim=(-0.03, 0.6))
-    found = {
-        label: handle
-        for axis in axes[0]
-        for handle, label in zip(*axis.get_legend_handles_labels())
-    }
-    figure.legend(found.values(), found, loc="outside lower center", ncols=4, fontsize=9)
+    legend_below(figure, axes[0], ncols=4, fontsize=9)
     return figure
 
 

@@ -27,8 +27,10 @@ from localbias.figures.style import (
     UNTRAINED,
     mean_and_range,
     outcome_legend,
+    picture_of_heat,
     shades,
     step_axis,
+    without_ticks,
 )
 from localbias.ldr import Products
 from localbias.measure import OUTCOMES
@@ -320,12 +322,11 @@ def heat_frame(
         axis.imshow(image, vmin=-1, vmax=1)
         axis.set_title(title, fontsize=9.5)
     for axis, (title, heat) in zip(axes[len(images) :], heats.items()):
-        axis.imshow(np.sqrt(heat / (heat.max() or 1)), vmin=0, vmax=1, cmap="magma_r")
+        picture_of_heat(axis, heat)
         axis.set_title(title, fontsize=9.5)
     for axis in axes:
         axis.contour(region, levels=[0.5], colors=GREEN, linewidths=1.6)
-        axis.set(xticks=[], yticks=[])
-        axis.grid(visible=False)
+        without_ticks(axis)
     return figure
 
 
@@ -381,13 +382,12 @@ def heat_phases(heats: Mapping[str, Heat]) -> Figure:
         for axis, name in zip(row, ("x_t", "x̂0")):
             axis.imshow(images[name], vmin=-1, vmax=1)
             axis.set_title(name, fontsize=9.5, fontweight="normal")
-        row[2].imshow(np.sqrt(heat / (heat.max() or 1)), vmin=0, vmax=1, cmap="magma_r")
+        picture_of_heat(row[2], heat)
         row[2].set_title(f"heat, LDR {ratio:.2f}", fontsize=9.5, fontweight="normal")
         row[0].set_title(f"{title}: x_t", fontsize=9.5)
         for axis in row:
             axis.contour(region, levels=[0.5], colors=GREEN, linewidths=1.6)
-            axis.set(xticks=[], yticks=[])
-            axis.grid(visible=False)
+            without_ticks(axis)
     return figure
 
 

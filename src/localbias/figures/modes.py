@@ -19,6 +19,7 @@ from localbias.figures.style import (
     GUIDE,
     VERMILION,
     Numbers,
+    legend_below,
     mean_and_range,
     percent,
     step_axis,
@@ -266,9 +267,7 @@ def probes(rows: Mapping[str, Mapping[str, Sequence[Auc | None]]]) -> Figure:
     axis.set_yticks(range(len(rows)), rows)
     axis.invert_yaxis()
     axis.set(xlim=(-0.02, 1.02), xlabel="area under the ROC curve (½: tells nothing)")
-    handles, labels = axis.get_legend_handles_labels()
-    once = dict(zip(labels, handles))
-    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=min(3, len(once)))
+    legend_below(figure, [axis], ncols=min(3, len(names)))
     return figure
 
 

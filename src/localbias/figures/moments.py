@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from localbias.experiments import Moment
-from localbias.figures.style import COLOURS, GREEN, outcome_legend
+from localbias.figures.style import COLOURS, GREEN, outcome_legend, without_ticks
 from localbias.measure import OUTCOMES
 
 WIDTH, HEIGHT = 12.0, 6.3  # inches: the shape of a social card
@@ -32,15 +32,13 @@ def moments(shown: Sequence[Moment], names: Sequence[str], region: str) -> Figur
         axes = above.subplots(lines, COLUMNS, squeeze=False).flat
         for axis, image, kind in zip(axes, moment.samples, moment.outcomes):
             axis.imshow(image, vmin=0, vmax=255)
-            axis.set(xticks=[], yticks=[])
-            axis.grid(visible=False)
+            without_ticks(axis)
             for spine in axis.spines.values():
                 spine.set(visible=True, color=COLOURS[OUTCOMES[kind]], linewidth=4)
         axis = below.subplots()
         axis.imshow(moment.brightness, vmin=0, vmax=1, cmap="magma_r")
         axis.add_patch(_frame(moment.heat.region))
-        axis.set(xticks=[], yticks=[])
-        axis.grid(visible=False)
+        without_ticks(axis)
         axis.set_title(
             f"{region} listens here: LDR {moment.ratio:.2f}", fontsize=14, fontweight="normal"
         )

@@ -16,6 +16,7 @@ from localbias.figures.style import (
     MARKERS,
     VERMILION,
     Numbers,
+    legend_below,
     outcome_legend,
     percent,
     shades,
@@ -131,9 +132,7 @@ def against_chance(ends: Mapping[str, tuple[np.ndarray, Sequence[float]]]) -> Fi
         percent(axis.xaxis)
     panels[0].set_yticks(range(len(ends)), ends)
     panels[0].invert_yaxis()
-    handles, labels = panels[0].get_legend_handles_labels()
-    once = dict(zip(labels, handles))
-    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=2)
+    legend_below(figure, panels[:1], ncols=2)
     return figure
 
 

@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from localbias.figures.style import BLUE, CHANCE_DASH, DARK, GREEN, GREY, PURPLE, VERMILION
+from localbias.figures.style import (
+    BLUE,
+    CHANCE_DASH,
+    DARK,
+    GREEN,
+    GREY,
+    PURPLE,
+    VERMILION,
+    without_ticks,
+)
 from localbias.ldr import Products, Summary
 
 CHANCE = dict(color=DARK, linestyle=CHANCE_DASH, linewidth=1.2, label="chance |R|/d")
@@ -38,9 +47,8 @@ def heats_and_matrices(
         heat = heats[name].clamp(min=1e-6).numpy()
         picture = left.imshow(heat, cmap="cividis", norm=LogNorm(1e-6, 0.1))
         _outline(left, region)
-        left.set(xticks=[], yticks=[])
+        without_ticks(left)
         left.set_title(f"{name}: where the quarter listens")
-        left.grid(visible=False)
         figure.colorbar(picture, ax=left, label="share of a pixel", shrink=0.85)
         table = right.imshow(matrices[name].numpy(), cmap="cividis", norm=LogNorm(1e-4, 1))
         _label_shares(right, matrices[name], names)

@@ -1,6 +1,6 @@
 """The book's one look: colours, markers, dashes, axes and legends that every figure shares."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
@@ -119,3 +119,28 @@ def outcome_legend(figure: Figure, side: Literal["lower", "upper"] = "lower") ->
         "outside lower center" if side == "lower" else "outside upper center"
     )
     figure.legend(handles=handles, loc=place, ncols=len(handles))
+
+
+def legend_below(figure: Figure, axes: Iterable[Axes], **look: Any) -> None:
+    """A legend below the figure, with one entry for each label that stands in some axes.
+
+    Args:
+        figure: that gets it.
+        axes: whose labels count.
+        look: of the legend, as matplotlib names it.
+    """
+    entries = {
+        label: handle for one in axes for handle, label in zip(*one.get_legend_handles_labels())
+    }
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", **look)
+
+
+def picture_of_heat(axes: Axes, heat: np.ndarray) -> None:
+    """Show squared norms [h, w], as the root of their share of the largest; darker is more."""
+    axes.imshow(np.sqrt(heat / (heat.max() or 1)), vmin=0, vmax=1, cmap="magma_r")
+
+
+def without_ticks(axes: Axes) -> None:
+    """Make axes the frame of a picture: no ticks and no grid."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)

@@ -6,7 +6,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from localbias.figures.style import COLOURS, CYCLE, DARK, MARKERS, percent, shades, step_axis
+from localbias.figures.style import (
+    COLOURS,
+    CYCLE,
+    DARK,
+    MARKERS,
+    percent,
+    shades,
+    step_axis,
+    without_ticks,
+)
 from localbias.statistics import share_over_seeds
 
 
@@ -53,8 +62,7 @@ def captioned(images: Sequence[np.ndarray], captions: Sequence[str], columns: in
         rows, columns, figsize=(9.4, rows * (wide * height / width + 0.42)), squeeze=False
     )
     for cell in axes.flat:
-        cell.set(xticks=[], yticks=[])
-        cell.grid(visible=False)
+        without_ticks(cell)
         cell.spines[:].set_visible(False)
     for cell, image, caption in zip(axes.flat, images, captions):
         cell.imshow(image, vmin=-1, vmax=1)

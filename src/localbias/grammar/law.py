@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from localbias.checks import within
+
 UNREADABLE = "?"  # how `text` writes a symbol that could not be read
 
 
@@ -92,6 +94,11 @@ class Grammar:
         ratio = torch.where(joint > 0, joint / independent.clamp_min(1e-300), 1.0)
         return (joint * ratio.log2()).sum((-2, -1)).clamp_min(0)
 
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Strings drawn from the law: int64 [n, L]."""
+        chosen = torch.multinomial(self.probabilities, n, replacement=True, generator=generator)
+        return self.support[chosen]
+
     def independent_probability(self, tokens: Tensor) -> Tensor:
         """Probability of strings when every symbol is drawn from its own marginal.
 
@@ -107,11 +114,7 @@ class Grammar:
         Raises:
             ValueError: for symbols outside the alphabet.
         """
-        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < len(self.alphabet):
-            raise ValueError(
-                f"symbols {tokens.min()} to {tokens.max()}; "
-                f"the alphabet has 0 to {len(self.alphabet) - 1}"
-            )
+        within("symbols", tokens, len(self.alphabet))
         return self.marginals().log()[torch.arange(self.length), tokens].sum(-1).exp()
 
     def split(self, n_train: int, seed: int) -> tuple[Tensor, Tensor]:

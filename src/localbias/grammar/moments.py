@@ -23,6 +23,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, diags, hstack
 from torch import Tensor
 
+from localbias.checks import within
+
 LARGEST = 2**17  # strings that are enumerated
 TOLERANCE = 1e-8  # of the statistics of the fitted law
 RARE = 1e-4  # of the mean probability: a string that has less may not be possible at all
@@ -70,15 +72,14 @@ def maximum_entropy(
     length = strings.shape[1]
     if not 1 <= order <= length:
         raise ValueError(f"order={order}; allowed: 1 to {length}, with strings of {length} symbols")
-    if not 0 <= strings.min() <= strings.max() < symbols:
-        raise ValueError(f"symbols {strings.min()} to {strings.max()}; allowed: 0 to {symbols - 1}")
+    within("symbols", strings, symbols)
     if weights is None:
         weights = torch.full((len(strings),), 1 / len(strings), dtype=torch.float64)
     given = strings.long().numpy(), weights.double().numpy()
     return _maximum_entropy(*(part.tobytes() for part in given), length, symbols, order)
 
 
-@lru_cache(maxsize=64)  # of the same training set it is asked for a figure, a table and a probe
+@lru_cache(maxsize=64)  # a figure, a table and a probe ask for the law of the same training set
 def _maximum_entropy(
     strings: bytes, weights: bytes, length: int, symbols: int, order: int
 ) -> Moments:
@@ -191,7 +192,7 @@ def _possible(
 def _support(features: csr_matrix, means: np.ndarray) -> np.ndarray:
     """Which candidates some law with these means gives a probability above 0: bool [n].
 
-    The largest support is found at once: maximise Σ t_x over 0 ≤ t_x ≤ min(p_x, 1) with
+    One linear programme finds the largest support: maximise Σ t_x over 0 ≤ t_x ≤ min(p_x, 1) with
     features·p = s·means and any scale s ≥ 0; then t_x = 1 where x can have probability, else 0.
     """
     n = features.shape[0]
@@ -214,7 +215,8 @@ def _support(features: csr_matrix, means: np.ndarray) -> np.ndarray:
 def _fit(features: csr_matrix, means: np.ndarray, least: float = 0.0) -> tuple[np.ndarray, float]:
     """The law ∝ exp(features·θ) with these means, by damped Newton steps; and what it misses.
 
-    It is left as it is as soon as a string has less than `least`: on the boundary it would not end.
+    It stops as soon as a string has less than `least`: on the boundary of what laws can have, the
+    steps would go on without end.
     """
     theta = np.zeros(len(means))
     law, value = _law(features, theta)

@@ -63,6 +63,9 @@ class MarkovChain:
     def log_probability(self, tokens: Tensor) -> Tensor:
         """Natural logarithm of each string's probability.
 
+        Its mean over words, negated, is how many nats the model needs for a word. The book draws
+        from the chain alone.
+
         Args:
             tokens: int [n, L].
 

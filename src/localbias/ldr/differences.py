@@ -22,8 +22,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from localbias.ldr.products import Products
-from localbias.ldr.ratio import _checked, _frames, _ratio, _regions, _stack
+from localbias.ldr.probes import (
+    checked,
+    count_of,
+    frames,
+    masks_of,
+    moments_of,
+    require_signals,
+)
+from localbias.ldr.products import Products, ratio_with_warning, stacked
 
 # Rounding of one difference of outputs, in units of their size times eps.
 ROUNDING = 8.0
@@ -93,20 +100,17 @@ def ratio_by_differences(
     Raises:
         ValueError: for a region, probes, a step or an f that cannot be used.
     """
-    if not x.is_floating_point() or x.ndim < 2 or not len(x):
-        raise ValueError(
-            f"x of {tuple(x.shape)}, {x.dtype}; allowed: floating point [B ≥ 1, *shape]"
-        )
-    several, regions = _regions(region, x)
-    probes, _ = _checked(probes, 1, generator)
+    require_signals(x)
+    several, regions = masks_of(region, x)
+    probes = checked(probes, generator)
     eps = torch.finfo(x.dtype).eps
     h = eps ** (1 / 3) if step is None else step
     if not (isinstance(h, float | int) and eps < h < 1 / eps):
         raise ValueError(f"step={step!r}; allowed: numbers above {eps:.1e}, or None")
     call = _Calls(f, x.detach(), float(h))
     found = [_products(call, one, probes, generator) for one in regions]
-    products = _stack(found) if several else found[0]
-    return products if details else _ratio(products)
+    products = stacked(found) if several else found[0]
+    return products if details else ratio_with_warning(products)
 
 
 class _Calls:
@@ -193,20 +197,16 @@ def _part(
         The moments [B, 2], the covariance of their estimates [B, 2, 2], and the freedom of that.
     """
     size, batch = int(where.sum()), len(call.x)
-    count = size if probes is None else min(probes, size)
-    rows = call.y.new_zeros(max(count, 1), batch, 2)
-    frames = None if count == size else _frames(call.x, size, count, generator)
+    count = count_of(size, probes)
+    rows = call.y.new_zeros(count, batch, 2)
+    random = None if count == size else frames(call.x, size, count, generator)
     for place in range(count):
         v = torch.zeros_like(call.x)
-        if frames is None:
+        if random is None:
             v.view(batch, -1)[:, where.flatten().nonzero()[place]] = 1
         else:
-            v[:, where] = frames[place]
+            v[:, where] = random[place]
         change = call.along(v)[:, region]
         own = (change * v[:, region]).sum(1)
         rows[place] = torch.stack([own, change.square().sum(1)], 1)
-    if count == size:
-        return rows.sum(0), rows.new_zeros(batch, 2, 2), float("inf")
-    centred = (rows - rows.mean(0)).transpose(0, 1)
-    covariance = centred.mT @ centred / max(1, count - 1) * (1 - count / size) / count
-    return rows.mean(0), covariance, float(count - 1)
+    return moments_of(rows, size)

@@ -5,6 +5,7 @@ the products of one target's Jacobian give the ratio of any other target, with i
 """
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -214,3 +215,23 @@ def mean_ratio(products: Products) -> np.ndarray:
     defined = (~products.vanishing).sum(-1).clamp(min=1)
     mean = products.ratio.sum(-1) / defined  # the sum has a 0 for each that vanishes
     return mean.where(products.mostly_there, torch.nan).numpy()
+
+
+def stacked(found: list[Products]) -> Products:
+    """The products of several regions as one, regions first."""
+    names = ("moments", "covariance", "freedom", "size", "floor")
+    parts: dict[str, Any] = {
+        name: torch.stack([getattr(one, name) for one in found]) for name in names
+    }
+    return replace(found[0], **parts)
+
+
+def ratio_with_warning(products: Products) -> Tensor:
+    """The ratio of each sample; a warning to the caller's caller counts those that have none."""
+    if lost := int(products.vanishing.sum()):
+        warnings.warn(
+            f"{lost} of {products.vanishing.numel()} Jacobians vanish: their ratio is 0/0 and "
+            "stands here as 0; details=True gives the mask and the ratio of means",
+            stacklevel=3,
+        )
+    return products.ratio

@@ -8,10 +8,10 @@ the outputs in R at one x and J_RR its columns in R,
 1 where the region depends on itself alone, |R|/d where it depends on all numbers alike.
 
 One vector v on R and one vector-Jacobian product g = J_Rᵀ v serve both norms: E‖g_R‖² = ‖J_RR‖²
-and E‖g‖² = ‖J_R‖² if E v vᵀ = I. The |R| unit vectors give the exact value. Random probes are the
-columns of a random orthonormal frame of R, scaled by √|R|. That is sampling without replacement:
-the error falls faster than with independent probes, |R| probes are exact again, and the variance of
-K probes has the survey sampler's finite-population correction 1 − K/|R|.
+and E‖g‖² = ‖J_R‖² if E v vᵀ = I. The |R| unit vectors give the exact value. Random probes are a
+sample of directions without replacement (`probes`): the error falls faster than with independent
+ones, |R| probes are exact again, and the variance of K probes has the survey sampler's
+finite-population correction 1 − K/|R|.
 """
 
 import math
@@ -19,16 +19,23 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
-from operator import index
-from typing import Any, Literal, SupportsIndex, overload
+from typing import Literal, overload
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from localbias.ldr.products import Products
+from localbias.ldr.probes import (
+    checked,
+    count_of,
+    frames,
+    masks_of,
+    moments_of,
+    require_signals,
+    whole,
+)
+from localbias.ldr.products import Products, ratio_with_warning, stacked
 
 # Vector-Jacobian products at once, samples × vectors. It is about the fastest on a CPU
 # (benchmarks/ldr.py); a GPU takes more.
@@ -105,14 +112,14 @@ def local_dependency_ratio(
     Raises:
         ValueError: for a region, probes or an f that cannot be used.
     """
-    several, regions = _regions(region, x)
-    probes, chunk = _checked(probes, chunk, generator)
+    several, regions = masks_of(region, x)
+    probes, chunk = checked(probes, generator), whole("chunk", chunk)
     if resolution is not None and not 0 < resolution < math.inf:
         raise ValueError(f"resolution={resolution!r}; allowed: numbers above 0, or None")
     with _pullback(f, x, chunk) as pull:
         found = [_products(pull, one, probes, generator, resolution) for one in regions]
-    products = _stack(found) if several else found[0]
-    return products if details else _ratio(products)
+    products = stacked(found) if several else found[0]
+    return products if details else ratio_with_warning(products)
 
 
 def saliency(
@@ -132,12 +139,12 @@ def saliency(
     Returns:
         float64 `[B, *spatial]`, summed over channels, the first axis of a shape of two or more.
     """
-    several, regions = _regions(region, x)
+    several, regions = masks_of(region, x)
     if several:
         raise ValueError(
             f"region {tuple(region.shape)}; a saliency map is of one region, {tuple(x.shape[1:])}"
         )
-    probes, chunk = _checked(probes, chunk, generator)
+    probes, chunk = checked(probes, generator), whole("chunk", chunk)
     heat = torch.zeros(x.shape, dtype=torch.float64, device=x.device)
     with _pullback(f, x, chunk) as pull:
         for _, g in _pulled(pull, regions[0], probes, generator):
@@ -164,12 +171,12 @@ def dependency(
     Returns:
         float64 [B, n, n], whose entry i, j is ‖J_{R_i R_j}‖².
     """
-    several, masks = _regions(regions, x)
+    several, masks = masks_of(regions, x)
     if not several:
         raise ValueError(
             f"regions {tuple(regions.shape)}; allowed: [n, {', '.join(map(str, x.shape[1:]))}]"
         )
-    probes, chunk = _checked(probes, chunk, generator)
+    probes, chunk = checked(probes, generator), whole("chunk", chunk)
     inputs = masks.flatten(1).double().T  # [d, n]
     matrix = torch.zeros(len(x), len(masks), len(masks), dtype=torch.float64, device=x.device)
     with _pullback(f, x, chunk) as pull:
@@ -178,17 +185,6 @@ def dependency(
                 matrix[:, i] += g.double().square().sum(0).flatten(1) @ inputs
             matrix[:, i] /= _divisor(mask, probes)
     return matrix
-
-
-def _ratio(products: Products) -> Tensor:
-    """The ratio of each sample; a warning to the caller's caller counts those that have none."""
-    if lost := int(products.vanishing.sum()):
-        warnings.warn(
-            f"{lost} of {products.vanishing.numel()} Jacobians vanish: their ratio is 0/0 and "
-            "stands here as 0; details=True gives the mask and the ratio of means",
-            stacklevel=3,
-        )
-    return products.ratio
 
 
 class _Pullback:
@@ -201,10 +197,7 @@ class _Pullback:
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor], x: Tensor, chunk: int):
-        if not x.is_floating_point() or x.ndim < 2 or not len(x):
-            raise ValueError(
-                f"x of {tuple(x.shape)}, {x.dtype}; allowed: floating point [B ≥ 1, *shape]"
-            )
+        require_signals(x)
         self.x, self.at_once = x.detach().clone().requires_grad_(), max(1, chunk // len(x))
         with _eagerly():
             self.y = f(self.x.clone())  # a copy: f may work in place, which a leaf forbids
@@ -258,17 +251,18 @@ def _pulled(
     pull: _Pullback, region: Tensor, probes: int | None, generator: torch.Generator | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Chunk by chunk, vectors v on the region [C, B, |R|] and their pullbacks `[C, B, *shape]`."""
-    count, size = _count(region, probes), int(region.sum())
-    frames = None if count == size else _frames(pull.x, size, count, generator)
+    size = int(region.sum())
+    count = count_of(size, probes)
+    random = None if count == size else frames(pull.x, size, count, generator)
     done = 0
     bar = tqdm(total=count, desc="products a sample", delay=PATIENCE, leave=False)
     while done < count:
         chunk = torch.arange(done, min(done + pull.at_once, count), device=pull.x.device)
-        if frames is None:
+        if random is None:
             units = torch.nn.functional.one_hot(chunk, size).to(pull.x)
             v = units[:, None].expand(-1, len(pull.x), -1)
         else:
-            v = frames[chunk]
+            v = random[chunk]
         vectors = pull.x.new_zeros(len(chunk), *pull.x.shape)
         vectors[:, :, region] = v
         g = pull(vectors)
@@ -281,14 +275,6 @@ def _pulled(
     bar.close()
 
 
-def _frames(x: Tensor, size: int, count: int, generator: torch.Generator | None) -> Tensor:
-    """Columns of a random orthonormal frame a sample, times √size: [count, B, size]."""
-    device = generator.device if generator is not None else x.device
-    precise = torch.promote_types(x.dtype, torch.float32)
-    gaussian = torch.randn(len(x), size, count, generator=generator, device=device, dtype=precise)
-    return torch.linalg.qr(gaussian)[0].permute(2, 0, 1).to(x) * math.sqrt(size)
-
-
 def _products(
     pull: _Pullback,
     region: Tensor,
@@ -297,9 +283,11 @@ def _products(
     resolution: float | None,
 ) -> Products:
     """The moments of one region's Jacobian."""
-    count, size = _count(region, probes), int(region.sum())
+    size = int(region.sum())
     # Allocated once: a tensor per chunk fragments memory.
-    samples = torch.empty(count, len(pull.x), 3, dtype=torch.float64, device=pull.x.device)
+    rows = torch.empty(
+        count_of(size, probes), len(pull.x), 3, dtype=torch.float64, device=pull.x.device
+    )
     done = 0
     for v, g in _pulled(pull, region, probes, generator):
         g = g.double()
@@ -307,17 +295,9 @@ def _products(
         row = torch.stack(
             [(v * inside).sum(-1), inside.square().sum(-1), g.flatten(2).square().sum(-1)], -1
         )
-        samples[done : done + len(row)] = row
+        rows[done : done + len(row)] = row
         done += len(row)
-    if count == size:
-        moments, freedom = samples.sum(0), math.inf
-        covariance = samples.new_zeros(len(pull.x), 3, 3)
-    else:
-        moments, freedom = samples.mean(0), count - 1
-        centred = (samples - moments).transpose(0, 1)
-        # The finite-population correction: vectors are drawn without replacement.
-        left = 1 - count / size
-        covariance = centred.mT @ centred / max(1, freedom) * left / count
+    moments, covariance, freedom = moments_of(rows, size)
     eps = resolution or 8 * torch.finfo(pull.x.dtype).eps
     outputs, inputs = (part.detach().flatten(1).double().square() for part in (pull.y, pull.x))
     # A ‖J_R‖² up to this is rounding: a change of the input by its own norm, or by 1 a number if
@@ -328,66 +308,8 @@ def _products(
     )
 
 
-def _stack(found: list[Products]) -> Products:
-    """The products of several regions as one, regions first."""
-    names = ("moments", "covariance", "freedom", "size", "floor")
-    parts: dict[str, Any] = {
-        name: torch.stack([getattr(one, name) for one in found]) for name in names
-    }
-    return replace(found[0], **parts)
-
-
-def _regions(region: Tensor, x: Tensor) -> tuple[bool, Tensor]:
-    """Whether several regions are meant, and the masks bool `[n, *shape]`.
-
-    Raises:
-        ValueError: for what is no region of x.
-    """
-    shape = x.shape[1:]
-    if region.dtype != torch.bool:
-        raise ValueError(f"region of {region.dtype}; allowed: a mask of torch.bool")
-    several = region.ndim == len(shape) + 1
-    try:
-        masks = region.expand(len(region), *shape) if several else region.expand(shape)[None]
-    except RuntimeError:
-        raise ValueError(
-            f"region {tuple(region.shape)} for signals {tuple(shape)}; the mask must fit them"
-        ) from None
-    if not len(masks):
-        raise ValueError(f"region {tuple(region.shape)} holds no mask; at least one")
-    for i, mask in enumerate(masks):
-        if not mask.any():
-            raise ValueError(
-                f"region{f' {i}' if several else ''} is empty: it must hold at least one number of "
-                "the signal"
-            )
-    return several, masks.to(x.device)
-
-
-def _checked(
-    probes: int | None, chunk: int, generator: torch.Generator | None
-) -> tuple[int | None, int]:
-    """Probes and chunk as ints, be they NumPy's; ValueError for what they and a generator can't."""
-    if not isinstance(generator, torch.Generator | None):
-        raise ValueError(f"generator={generator!r}; allowed: a torch.Generator or None")
-    few = None if probes is None else _whole("probes", probes, "whole numbers from 1 or None")
-    return few, _whole("chunk", chunk, "whole numbers from 1")
-
-
-def _whole(name: str, value: Any, allowed: str) -> int:
-    """A whole number from 1, of whatever type; ValueError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or index(value) < 1:
-        raise ValueError(f"{name}={value!r}; allowed: {allowed}")
-    return index(value)
-
-
-def _count(region: Tensor, probes: int | None) -> int:
-    """How many vectors are pulled back: `probes` random ones, or the |R| unit vectors if fewer."""
-    size = int(region.sum())
-    return size if probes is None else min(probes, size)
-
-
 def _divisor(region: Tensor, probes: int | None) -> int:
     """What a sum over the vectors is divided by: random ones are averaged, unit vectors added."""
-    count = _count(region, probes)
-    return 1 if count == int(region.sum()) else count
+    size = int(region.sum())
+    count = count_of(size, probes)
+    return 1 if count == size else count

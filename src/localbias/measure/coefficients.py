@@ -18,7 +18,7 @@ from torch import Tensor
 
 from localbias.grammar import krawtchouk
 
-CHUNK = 2**22  # pairs of strings at once
+CHUNK = 2**22  # pairs of strings that are compared in one pass
 
 
 def order_slopes(

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from localbias.checks import require, typed
-from localbias.diffusion import DenoiserLike, Reverse, Schedule
+from localbias.diffusion import DenoiserLike, Reverse, Schedule, device_of, nearest
 from localbias.exact import FURTHER, RESOLUTION
 from localbias.grammar import Grammar
 from localbias.ldr import dependency, local_dependency_ratio, saliency
@@ -92,9 +92,7 @@ class Probe:
         self.region = renderer.region(probing.symbol)
         self.times = [schedule.index(sqrt_alpha_bar=level) for level in probing.levels]
         generator = random_generator("probe", seed)
-        law = grammar.probabilities
-        chosen = torch.multinomial(law, probing.samples, replacement=True, generator=generator)
-        self.tokens = grammar.support[chosen]
+        self.tokens = grammar.sample(probing.samples, generator)
         self.x0 = renderer(self.tokens, generator)
         noise = torch.randn(len(self.times), *self.x0.shape, generator=generator)
         self.noised = [schedule.add_noise(self.x0, e, t) for e, t in zip(noise, self.times)]
@@ -163,7 +161,7 @@ class Probe:
             - denoised uint8 `[C, *shape]`, heat float32 `[C, *spatial]`: x̂0 and exact saliency of
               the first signal
         """
-        generator, device = self._generator("vectors"), _device(denoiser)
+        generator, device = self._generator("vectors"), device_of(denoiser)
         rows: dict[str, list[Tensor]] = {}
         for x, t, level in zip(self.noised, self.times, self.probing.levels):
             f, here = self._x0_at(denoiser, t), x.to(device)
@@ -201,9 +199,11 @@ class Probe:
             - matrix float32 [C, L, L]: which symbol listens to which (`ldr.dependency`), the mean
               over the noised signals; matrix_reference [R, C, L, L]: the same of the references
         """
-        generator, device = self._generator("generated"), _device(denoiser)
-        nearest = self._nearest(states)
-        products = [self._in_batches(self._x0_at(denoiser, s.t), s.x_t, generator) for s in nearest]
+        generator, device = self._generator("generated"), device_of(denoiser)
+        noised = [self.at(level)[1] for level in self.probing.closer]
+        wanted = self.schedule.alpha_bar[noised].sqrt().tolist()
+        visited = [state for state in nearest(states, self.schedule, wanted) if state]
+        products = [self._in_batches(self._x0_at(denoiser, s.t), s.x_t, generator) for s in visited]
         closer = [self.at(level) for level in self.probing.closer]
         regions = torch.stack([self.renderer.region(i) for i in range(self.renderer.length)])
 
@@ -224,26 +224,13 @@ class Probe:
         found = {
             "generated_ldr": torch.stack([moments for moments, _ in products]).float(),
             "generated_covariance": torch.stack([covariance for _, covariance in products]).float(),
-            "generated_t": torch.tensor([state.t for state in nearest]),
+            "generated_t": torch.tensor([state.t for state in visited]),
             "matrix": matrices(denoiser, precise=False).float().cpu(),
         }
         if self.references:
             by_reference = [matrices(of, precise=True) for of in self.references.values()]
             found["matrix_reference"] = torch.stack(by_reference).float()
         return found
-
-    def _nearest(self, states: Iterable[Reverse]) -> list[Reverse]:
-        """The visited state nearest to each closer level, by √ᾱ; the first of equals."""
-        wanted = self.schedule.alpha_bar[
-            [self.at(level)[1] for level in self.probing.closer]
-        ].sqrt()
-        nearest: list[Reverse | None] = [None] * len(wanted)
-        off = torch.full_like(wanted, torch.inf)
-        for state in states:
-            distance = (self.schedule.alpha_bar[state.t].sqrt() - wanted).abs()
-            for i in (distance < off).nonzero()[:, 0].tolist():
-                nearest[i], off[i] = state, distance[i]
-        return [state for state in nearest if state is not None]
 
     def _in_batches(
         self, f: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator
@@ -268,9 +255,3 @@ class Probe:
 def smallest_integer(symbols: int) -> torch.dtype:
     """The smallest type that holds so many symbols and −1."""
     return torch.int8 if symbols <= 127 else torch.int16
-
-
-def _device(denoiser: DenoiserLike) -> torch.device:
-    """Where a denoiser computes; one without parameters, such as a reference, anywhere."""
-    parameters = denoiser.parameters() if isinstance(denoiser, nn.Module) else iter(())
-    return next((parameter.device for parameter in parameters), torch.device("cpu"))

@@ -16,7 +16,7 @@ from localbias.diffusion import Denoiser, Reverse, Schedule
 from localbias.ldr import local_dependency_ratio
 from localbias.seeds import random_generator
 
-BATCH = 256  # signals whose Jacobians are taken at once
+BATCH = 256  # signals whose Jacobians are taken in one pass
 
 
 @dataclass(frozen=True)

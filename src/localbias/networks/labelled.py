@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from localbias.networks.mlp import MLP
 from localbias.networks.unet import UNet
 
-BATCH = 4096  # signals whose guided prediction is computed at once
+BATCH = 4096  # signals in one pass of the network
 
 
 class Labelled(nn.Module):
@@ -61,8 +61,8 @@ class Labelled(nn.Module):
         return torch.cat([self._guided(*part) for part in parts])
 
     def _guided(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        told = self.network(x, t, self.embedding(labels))
+        labelled = self.network(x, t, self.embedding(labels))
         if not self.guidance:
-            return told
+            return labelled
         plain = self.network(x, t, self.embedding(torch.full_like(labels, self.classes)))
-        return told + self.guidance * (told - plain)
+        return labelled + self.guidance * (labelled - plain)

@@ -16,8 +16,8 @@ class MLP(nn.Module):
     """Maps x `[B, *shape]` and t int [B] to `[B, *shape]` through residual layers.
 
     Each layer is h + SiLU(A h + B e(t)), so the time enters everywhere; a condition [B, width] is
-    added to e(t) (`Labelled`). To predict noise on an
-    image the width should exceed the number of pixels: the noise has no smaller description.
+    added to e(t) (`Labelled`). To predict noise on an image the width should exceed the number of
+    pixels: the noise has no smaller description.
 
     Args:
         shape: of a signal.

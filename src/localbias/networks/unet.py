@@ -138,8 +138,7 @@ class UNet(nn.Module):
 
     Stage i works on the image halved i times, and hands `width * mults[i]` channels on to the next.
     Attention is full in the deepest stage and the middle, linear above. A condition [B, 4 width] is
-    added to the embedded time (`Labelled`). The defaults have
-    35,705,089 parameters.
+    added to the embedded time (`Labelled`). The defaults have 35,705,089 parameters.
 
     Attributes:
         downsampling: H and W are multiples of it.

@@ -125,7 +125,7 @@ def _reader(whole: bool = False) -> Any:
         )
         raise ImportError(missing) from error
     model = Path(file.locate()).resolve().read_bytes()
-    with tempfile.TemporaryDirectory() as folder:  # Tesseract reads the model at once
+    with tempfile.TemporaryDirectory() as folder:  # Tesseract reads the model now
         Path(folder, "eng.traineddata").write_bytes(_without(model, LISTS))
         return tesserocr.PyTessBaseAPI(
             path=folder,

@@ -9,7 +9,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from localbias.render.renderer import Renderer
+from localbias.checks import within
+from localbias.render.renderer import Renderer, require_place, require_strings
 from localbias.seeds import random_generator
 
 
@@ -68,18 +69,8 @@ class Cells(Renderer):
             ValueError: for strings of another length, and for symbols or exemplars that the pool
                 lacks.
         """
-        if tokens.shape[-1] != self.length:
-            raise ValueError(
-                f"strings of {tokens.shape[-1]} symbols; the grid {self.grid} shows {self.length}"
-            )
-        for what, chosen, count in (
-            ("symbols", tokens, self.symbols),
-            ("exemplars", exemplars, self.exemplars_a_symbol),
-        ):
-            if chosen.numel() and not 0 <= chosen.min() <= chosen.max() < count:
-                raise ValueError(
-                    f"{what} {chosen.min()} to {chosen.max()}; the pool has 0 to {count - 1}"
-                )
+        require_strings(self, tokens)
+        within("exemplars", exemplars, self.exemplars_a_symbol)
         return self.join(self.pool[tokens, exemplars].flatten(2))
 
     def split(self, signals: Tensor) -> Tensor:
@@ -95,8 +86,7 @@ class Cells(Renderer):
 
     def region(self, i: int) -> Tensor:
         """The whole cell of symbol i: bool `[*shape]`. ValueError for one that is not shown."""
-        if not 0 <= i < self.length:
-            raise ValueError(f"region {i}: the signal shows symbols 0 to {self.length - 1}")
+        require_place(self, i)
         cells = torch.zeros(1, self.length, self.height * self.width, dtype=torch.bool)
         cells[:, i] = True
         return self.join(cells)[0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from localbias.render.renderer import Renderer
+from localbias.render.renderer import Renderer, require_place, require_strings
 from localbias.seeds import random_generator
 
 
@@ -74,14 +74,7 @@ class Points(Renderer):
 
     def draw(self, tokens: Tensor, exemplars: Tensor) -> Tensor:
         """Points [n, L] of strings [n, L]. ValueError for other symbols or other strings."""
-        if tokens.shape[-1] != self.length:
-            raise ValueError(
-                f"strings of {tokens.shape[-1]} symbols; a point has {self.length} coordinates"
-            )
-        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < self.symbols:
-            raise ValueError(
-                f"symbols {tokens.min()} to {tokens.max()}; there are 0 to {self.symbols - 1}"
-            )
+        require_strings(self, tokens)
         noise = exemplars
         if self.deviates is not None:
             powers = self.symbols ** torch.arange(self.length - 1, -1, -1)
@@ -93,8 +86,7 @@ class Points(Renderer):
 
         ValueError for one that is not there, and of a turned plane, where none is a symbol's.
         """
-        if not 0 <= i < self.length:
-            raise ValueError(f"region {i}: a point has coordinates 0 to {self.length - 1}")
+        require_place(self, i)
         if not torch.equal(self.rotation, torch.eye(self.length)):
             raise ValueError("the coordinates of a turned plane are no symbols; allowed: turn=0")
         return torch.arange(self.length) == i

@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from localbias.checks import within
+
 
 class Renderer(Protocol):
     """Shows strings as signals. One of your own inherits from this class or has the same members.
@@ -45,3 +47,16 @@ class Renderer(Protocol):
     @abstractmethod
     def content(self) -> dict[str, Tensor]:
         """What tells this rendering from every other, for hashing."""
+
+
+def require_strings(renderer: Renderer, tokens: Tensor) -> None:
+    """ValueError for strings of another length, and for symbols that the renderer does not show."""
+    if tokens.shape[-1] != renderer.length:
+        raise ValueError(f"strings of {tokens.shape[-1]} symbols; allowed: {renderer.length}")
+    within("symbols", tokens, renderer.symbols)
+
+
+def require_place(renderer: Renderer, i: int) -> None:
+    """ValueError for a symbol that the renderer's signals do not show."""
+    if not 0 <= i < renderer.length:
+        raise ValueError(f"region {i}; allowed: 0 to {renderer.length - 1}, the places of symbols")

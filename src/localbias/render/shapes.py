@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from localbias.grammar.columns import MORE, ONE, OTHER
-from localbias.render.renderer import Renderer
+from localbias.render.renderer import Renderer, require_place, require_strings
 
 KINDS = ("triangle", "square", "pentagon")
 TRIES = 200  # places for a second shape that does not touch the first
@@ -69,12 +69,7 @@ class Shapes(Renderer):
 
     def draw(self, tokens: Tensor, exemplars: Tensor) -> Tensor:
         """Pictures `[n, 1, height, width]` of strings [n, 3]. ValueError for other strings."""
-        if tokens.shape[-1] != self.length:
-            raise ValueError(f"strings of {tokens.shape[-1]} symbols; there are {self.length}")
-        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < self.symbols:
-            raise ValueError(
-                f"symbols {tokens.min()} to {tokens.max()}; there are 0 to {self.symbols - 1}"
-            )
+        require_strings(self, tokens)
         ink = torch.zeros(len(tokens), *self.shape[1:], dtype=torch.bool)
         for i, (row, places) in enumerate(zip(tokens.tolist(), exemplars.tolist())):
             for column, letter in enumerate(row):
@@ -87,8 +82,7 @@ class Shapes(Renderer):
 
     def region(self, i: int) -> Tensor:
         """The whole column i: bool `[1, height, width]`. ValueError for one that is not there."""
-        if not 0 <= i < self.length:
-            raise ValueError(f"region {i}: there are columns 0 to {self.length - 1}")
+        require_place(self, i)
         mask = torch.zeros(self.shape, dtype=torch.bool)
         mask[..., i * self.column : (i + 1) * self.column] = True
         return mask

@@ -77,9 +77,9 @@ def committed_on(folder: Path) -> dict[str, str]:
     if _git(folder, "rev-parse", "--is-shallow-repository") != "false":
         return {}
     added = ("--no-renames", "--diff-filter=A", "--name-only")
-    told = _git(folder, "log", "--format=%x00%cs", *added, "--", ".")
+    log = _git(folder, "log", "--format=%x00%cs", *added, "--", ".")
     found: dict[str, str] = {}
-    for commit in (told or "").split("\0")[1:]:
+    for commit in (log or "").split("\0")[1:]:
         day, *names = commit.split("\n")
         # The newest commit comes first, so the oldest one stands.
         found |= {name.rpartition("/")[2]: day for name in names if name}

@@ -4,8 +4,8 @@ Data are strings of signs, x0 in {±1}^d under a law p0, and x_t = √ᾱ x0 + �
 come out, in float64, vectorised over leading dimensions. Here lives what follows from the
 mathematics alone; verdicts on the paper's claims are `book.claims`.
 
-- `target`: E[x0 | x_t], the noise target, its Jacobian; the least losses of linear, of univariate
-  and of all functions.
+- `target`: E[x0 | x_t] and the noise target; the least losses of linear, of univariate and of all
+  functions.
 - `growth`: the growth rate K of a neuron, its best bias, and when neurons stay on an axis.
 - `directions`: where gradient flow on the sphere takes neurons, and the local maxima of K.
 - `slices`: the same as arrays for pictures.

@@ -10,20 +10,6 @@ ROUNDING = 1e-15
 LAST_LOG_INDEX = 80.0  # of the series: ln j beyond which nothing that counts is left
 
 
-def characters(t: np.ndarray, subsets: np.ndarray) -> np.ndarray:
-    """∏_{k∈S} t_k for each subset S.
-
-    Args:
-        t: [..., d].
-        subsets: bool `[*shape, m, d]`.
-
-    Returns:
-        `[..., *shape, m]`.
-    """
-    t = t.reshape(*t.shape[:-1], *[1] * (subsets.ndim - 1), t.shape[-1])
-    return np.where(subsets, t, 1).prod(-1)
-
-
 def walsh(cube: np.ndarray) -> np.ndarray:
     """The Walsh-Hadamard transform Σ_x cube[x] ∏_{k∈S} x_k for every subset S.
 

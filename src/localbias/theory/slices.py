@@ -115,8 +115,7 @@ def disc(d: int, alpha_bar: float, neurons: int = 60, seed: int = 0) -> Disc:
     starts /= np.linalg.norm(starts, axis=1, keepdims=True)
     along = directions.paths(starts[:, :-1], starts[:, -1], alpha_bar, law, sign=sign)
     # With two signs turned the law stays the same and K changes its sign: a neuron with a < 0 ends
-    # where its mirror
-    # image with a > 0 does.
+    # where its mirror image with a > 0 does.
     mirrored = along[-1].copy()
     mirrored[:, :2] *= sign[:, None]
     ends = _ends(mirrored, alpha_bar, law)

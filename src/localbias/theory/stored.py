@@ -77,7 +77,7 @@ def run(
     if not record:
         with only_writer(stem, folder, runs):
             record = find(stem, _stem_of, folder) or _train(config, until, folder, runs)
-    (runs / f"{stem}.safetensors").unlink(missing_ok=True)  # it has served
+    (runs / f"{stem}.safetensors").unlink(missing_ok=True)  # the record takes its place
     columns = {name: torch.from_numpy(array) for name, array in record.arrays.items()}
     columns |= {name: columns[name].double() for name in SINGLE}
     return Trace(config, parity_levels(config.alpha_bar, config.d), {}, **columns)

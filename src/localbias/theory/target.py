@@ -26,8 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import entr, expit, softmax
-from scipy.stats import norm, qmc
+from scipy.special import entr, softmax
 
 from localbias.theory import numerics
 
@@ -101,7 +100,11 @@ def posterior_mean(
 def posterior_covariance(
     x: ArrayLike, alpha_bar: ArrayLike, support: ArrayLike, weights: ArrayLike | None = None
 ) -> np.ndarray:
-    """Cov[x0 | x_t = x]: [..., d, d]."""
+    """Cov[x0 | x_t = x]: [..., d, d].
+
+    Times √ᾱ/(1−ᾱ) it is the Jacobian of `posterior_mean`, so it gives the local dependency ratio of
+    the optimum under any law; that of parity is closed (`locality`).
+    """
     alpha_bar, support, weights = check(alpha_bar, support, weights)
     posterior = _posterior(x, alpha_bar, support, weights)
     # Centred first: where the posterior is nearly certain, E[x0 x0ᵀ] − m mᵀ would cancel to
@@ -113,35 +116,12 @@ def posterior_covariance(
 def noise_target(
     x: ArrayLike, alpha_bar: ArrayLike, support: ArrayLike, weights: ArrayLike | None = None
 ) -> np.ndarray:
-    """y = E[ε | x_t = x]: [..., d], what the paper's network is trained towards (§5.2)."""
-    return to_noise(x, alpha_bar, posterior_mean(x, alpha_bar, support, weights), 0)[0]
+    """y = E[ε | x_t = x]: [..., d], what the paper's network is trained towards (§5.2, Eq. 8).
 
-
-def noise_jacobian(
-    x: ArrayLike, alpha_bar: ArrayLike, support: ArrayLike, weights: ArrayLike | None = None
-) -> np.ndarray:
-    """∂y_i/∂x_j: [..., d, d], which is (I − γ Cov[x0 | x_t]) / √(1−ᾱ)."""
-    return to_noise(x, alpha_bar, 0, posterior_covariance(x, alpha_bar, support, weights))[1]
-
-
-def to_noise(
-    x: ArrayLike, alpha_bar: ArrayLike, mean: ArrayLike, covariance: ArrayLike
-) -> tuple[np.ndarray, np.ndarray]:
-    """The noise target and its Jacobian that belong to moments of x0 given x.
-
-    Args:
-        x: [..., d].
-        alpha_bar: as in `posterior_mean`.
-        mean: E[x0 | x] [..., d].
-        covariance: Cov[x0 | x] [..., d, d].
-
-    Returns:
-        y [..., d] and ∂y/∂x [..., d, d].
+    For laws of one's own: the book's figures need parity alone, whose forms are closed.
     """
-    x, alpha_bar = np.asarray(x, float), np.asarray(alpha_bar, float)[..., None]
-    spread, slope = np.sqrt(1 - alpha_bar), (alpha_bar / (1 - alpha_bar))[..., None]
-    y = (x - np.sqrt(alpha_bar) * mean) / spread
-    return y, (np.eye(x.shape[-1]) - slope * covariance) / spread[..., None]
+    mean = posterior_mean(x, alpha_bar, support, weights)
+    return _as_noise(np.asarray(x, float), np.asarray(alpha_bar, float)[..., None], mean)
 
 
 def best_linear(x: ArrayLike, alpha_bar: ArrayLike) -> np.ndarray:
@@ -154,8 +134,9 @@ def best_univariate(x: ArrayLike, alpha_bar: ArrayLike) -> np.ndarray:
 
     It is (x_i − √ᾱ tanh h_i)/√(1−ᾱ) with h_i = √ᾱ x_i/(1−ᾱ).
     """
-    column, alpha_bar = np.asarray(x, float)[..., None], check(alpha_bar, [[1]])[0]
-    return to_noise(column, alpha_bar, np.tanh(_field(column, alpha_bar, 1)), 0)[0][..., 0]
+    x, alpha_bar = np.asarray(x, float), check(alpha_bar, [[1]])[0]
+    mean = np.tanh(_field(x[..., None], alpha_bar, 1))[..., 0]
+    return _as_noise(x, alpha_bar, mean)
 
 
 def fourier(support: ArrayLike, weights: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -191,43 +172,6 @@ def law(subsets: ArrayLike, coefficients: ArrayLike) -> tuple[np.ndarray, np.nda
     if weights.min() < -rounding:
         raise ValueError(f"a string of probability {weights.min()}; allowed: from 0")
     return hypercube(cube.ndim)[weights > rounding], weights[weights > rounding]
-
-
-def fourier_posterior(
-    x: ArrayLike, alpha_bar: ArrayLike, subsets: ArrayLike, coefficients: ArrayLike
-) -> tuple[np.ndarray, np.ndarray]:
-    """The posterior's moments from Fourier coefficients alone.
-
-    For few coefficients in many dimensions: parity has two.
-
-    Args:
-        x: [..., d].
-        alpha_bar: as in `posterior_mean`.
-        subsets: bool [m, d].
-        coefficients: p̂(S) [m].
-
-    Returns:
-        E[x0 | x] [..., d] and Cov[x0 | x] [..., d, d].
-
-    Raises:
-        ValueError: where x is all but at a string that p0 forbids, so that Σ_S p̂(S) t_S loses half
-            its digits or more. The sum over the support (`posterior_mean`) has no such place.
-    """
-    subsets, coefficients = _check_fourier(subsets, coefficients)
-    t = np.tanh(_field(x, check(alpha_bar, [[1]])[0], subsets.shape[1]))
-    terms = numerics.characters(t, subsets) * coefficients
-    evidence = terms.sum(-1)
-    if not (evidence > 1e-8 * np.abs(terms).sum(-1)).all():
-        raise ValueError(
-            f"Σ p̂(S) t_S = {evidence.min()} has cancelled; "
-            "allowed: an x that p0 does not all but forbid"
-        )
-    flip = np.eye(subsets.shape[1], dtype=bool)
-    scaled = coefficients / evidence[..., None, None]  # [..., 1, m]
-    once, twice = subsets ^ flip[:, None], subsets ^ flip[:, None, None] ^ flip[:, None]
-    mean = (numerics.characters(t, once) * scaled).sum(-1)
-    second = (numerics.characters(t, twice) * scaled[..., None, :]).sum(-1)
-    return mean, second - mean[..., :, None] * mean[..., None, :]
 
 
 class Levels(NamedTuple):
@@ -312,55 +256,6 @@ def parity_levels(alpha_bar: ArrayLike, d: int) -> Levels:
     )
 
 
-def sampled_levels(
-    alpha_bar: float,
-    support: ArrayLike,
-    weights: ArrayLike | None = None,
-    coordinate: int = 0,
-    samples: int = 1024,
-    seed: int = 0,
-) -> Levels:
-    """The levels of one coordinate of any law; the optimum is univariate − γ E(m_i − t_i)².
-
-    That mean is over 16 scrambled Sobol sequences of pairs x0, ε, and `error` its standard error.
-    Half of the ε_i are drawn around −√γ x0_i, where x_t^(i) says nothing of x0_i, and all are
-    weighted accordingly.
-
-    Args:
-        alpha_bar: ᾱ, one number.
-        support: [n, d].
-        weights: [n].
-        coordinate: i.
-        samples: of a sequence, a power of 2.
-        seed: of the sequences.
-
-    Raises:
-        ValueError: for several ᾱ, or one outside (0, 1), and samples that are no power of 2.
-    """
-    linear = linear_level(alpha_bar, support, weights, coordinate)
-    if linear.ndim or samples < 1 or samples & (samples - 1):
-        raise ValueError(
-            f"alpha_bar={alpha_bar}, samples={samples}; allowed: one number, and a power of 2"
-        )
-    level, support, weights = check(alpha_bar, support, weights)
-    mean, d, gamma = weights @ support[:, coordinate], support.shape[1], _gamma(level)
-    gaps = []
-    for replicate in range(16):
-        sequence = qmc.Sobol(d + 2, rng=np.random.default_rng([seed, replicate]))
-        uniform = sequence.random(samples).clip(1e-16, 1 - 1e-16)
-        x0 = support[np.minimum(np.searchsorted(weights.cumsum(), uniform[:, 0]), len(weights) - 1)]
-        noise, pull = norm.ppf(uniform[:, 2:]), np.sqrt(gamma) * x0[:, coordinate]
-        noise[:, coordinate] -= pull * (uniform[:, 1] < 0.5)
-        likelihood = 2 * expit(pull * noise[:, coordinate] + gamma / 2)
-        x = np.sqrt(level) * x0 + np.sqrt(1 - level) * noise
-        univariate_mean = np.tanh(_log_odds(mean) + _field(x, level, d)[:, coordinate])
-        posterior = _posterior(x, level, support, weights) @ support[:, coordinate]
-        gaps.append((likelihood * (posterior - univariate_mean) ** 2).mean())
-    univariate, univariate_error = univariate_level(level, mean)
-    error = gamma * np.std(gaps, ddof=1) / 4 + univariate_error
-    return Levels(linear, univariate, univariate - gamma * np.mean(gaps), error)
-
-
 def one_bit(d: int) -> tuple[float, float]:
     """½ ∫_0^∞ Σ_i (mmse_univariate − mmse_optimum) dγ for the parity of d signs; and its error.
 
@@ -402,6 +297,11 @@ def _field(x: ArrayLike, alpha_bar: np.ndarray, d: int) -> np.ndarray:
     if x.ndim < 1 or x.shape[-1] != d:
         raise ValueError(f"x of shape {x.shape}; allowed: [..., {d}], the law's length")
     return x * (np.sqrt(alpha_bar) / (1 - alpha_bar))[..., None]
+
+
+def _as_noise(x: np.ndarray, alpha_bar: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """The noise that belongs to a guess of x0 at x: (x − √ᾱ mean)/√(1−ᾱ), of their shape."""
+    return (x - np.sqrt(alpha_bar) * mean) / np.sqrt(1 - alpha_bar)
 
 
 def _posterior(

@@ -120,12 +120,12 @@ def _pulled() -> Evidence:
         points, free = _points(law), _points(Law(target.hypercube(law.support.shape[1])))
         t, g = free.squashed(free.x), ((0.9 * free.x).softmax(1) * free.x).sum(1)
         subsets, coefficients = target.fourier(law.support, law.weights)
-        told = 0.0
+        expected = 0.0
         for subset, coefficient in zip(subsets[subsets[:, 0]], coefficients[subsets[:, 0]]):
             product = t[:, 1:][:, torch.from_numpy(subset[1:])].prod(1)
-            told -= coefficient * free.mean((1 - t[:, 0] ** 2) * product * g)
+            expected -= coefficient * free.mean((1 - t[:, 0] ** 2) * product * g)
         found = points.pull(UNIVARIATE, lambda x: ((0.9 * x).softmax(1) * x).sum(1))
-        misses.append(abs(found - told))
+        misses.append(abs(found - expected))
         size = max(size, abs(found))
     return Evidence(
         f"Of attention by content the two sides, up to {number(size)}, differ by at most "

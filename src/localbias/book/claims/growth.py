@@ -30,8 +30,8 @@ def _head() -> Evidence:
     apart, grown = [], []
     for d, a, w, b in _neurons():
         found = growth.surrogate(a, w, b, np.linspace(0, 6, 25), 0.7, PARITIES[d])
-        told = np.log(np.abs(found.a / a)) - 2 * np.sign(a) * found.integral
-        apart.append(np.abs(told).max())
+        miss = np.log(np.abs(found.a / a)) - 2 * np.sign(a) * found.integral
+        apart.append(np.abs(miss).max())
         grown.append(abs(found.a[-1] / a))
     return Evidence(
         f"Of {len(grown)} random balanced neurons of either sign (parities of 3 and 8 signs, "
@@ -345,10 +345,10 @@ def _bound() -> Evidence:
         / np.sqrt(1 - level)
         for level in levels
     }
-    told = ", ".join(f"{share:.2f} at ᾱ = {level:g}" for level, share in largest.items())
+    listed = ", ".join(f"{share:.2f} at ᾱ = {level:g}" for level, share in largest.items())
     return Evidence(
         f"Of {len(neurons):,} random directions, under the parity of four signs and a random law, "
-        f"the largest |K|/√(1−ᾱ) is {told}.",
+        f"the largest |K|/√(1−ᾱ) is {listed}.",
         max(*largest.values(), 1) - 1,
         EXACT,
     )

@@ -107,18 +107,26 @@ def _balance() -> Evidence:
     $a_j^2 = \lVert w_j\rVert^2 + b_j^2$: of these $a_j = 0$ only where $w_j = 0$ and
     $b_j = 0$."""
     state, config = flow.balanced_in_printed_m(), flow.Flow(4, batch=512)
-    x, y, _ = flow.draw(config, 64, random_generator("verdicts", 0))
-    _, (by_a, by_w, by_b) = flow.gradient(state, *flow.expand(x, y, flow.sign_flips(4)))
-    off = by_w[:, 1:].abs().max().item()
-    change = state.a * by_a  # half of what a² changes by; beside it the same of ‖w‖² + b²
-    other = (state.w * by_w).sum(1) + state.b * by_b
-    drift = ((change - other).abs().max() / change.abs().max()).item()
+    off, drift = _off_and_drift(state, config, 0)
     return Evidence(
         f"In such a network the force off the axis is at most **{number(off)}** on a symmetric "
         f"batch, and a² changes as ‖w‖² + b² does, to **{number(drift)}** of itself.",
         max(off, drift),
         EXACT,
     )
+
+
+def _off_and_drift(state: flow.State, config: flow.Flow, seed: int) -> tuple[float, float]:
+    """The largest force off the axis on a symmetric batch, and by how much balance is missed.
+
+    That is a² − ‖w‖² − b² of a neuron: by how much it changes, beside the change of a².
+    """
+    x, y, _ = flow.draw(config, 64, random_generator("verdicts", seed))
+    _, (by_a, by_w, by_b) = flow.gradient(state, *flow.expand(x, y, flow.sign_flips(config.d)))
+    change = state.a * by_a  # half of what a² changes by; beside it the same of ‖w‖² + b²
+    other = (state.w * by_w).sum(1) + state.b * by_b
+    drift = (change - other).abs().max() / change.abs().max()
+    return by_w[:, 1:].abs().max().item(), drift.item()
 
 
 def _terms(law: Law) -> tuple[np.ndarray, np.ndarray]:
@@ -193,11 +201,7 @@ def _conserved() -> Evidence:
     config = flow.Flow(4, batch=512, width=32, scale=0.7)
     state = flow.start(config)
     state = state._replace(a=state.a * torch.linspace(0.1, 3, 32, dtype=torch.float64))
-    x, y, _ = flow.draw(config, 64, random_generator("verdicts", 1))
-    _, (by_a, by_w, by_b) = flow.gradient(state, *flow.expand(x, y, flow.sign_flips(4)))
-    change = state.a * by_a
-    other = (state.w * by_w).sum(1) + state.b * by_b
-    drift = ((change - other).abs().max() / change.abs().max()).item()
+    _, drift = _off_and_drift(state, config, 1)
     return Evidence(
         f"In a random network of 32 neurons, of which none is balanced, a² changes as ‖w‖² + b² "
         f"does, to **{number(drift)}** of itself.",

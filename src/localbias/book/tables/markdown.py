@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
+from localbias.book.runs import counted
+
 
 def table(rows: Iterable[Mapping[str, object]], before: str = "", after: str = "") -> Markdown:
     """A table, with a sentence before it and one after it.
@@ -50,4 +52,4 @@ def ratio(value: float) -> str:
 
 def seeds(count: int) -> str:
     """How many seeds: "1 seed", "3 seeds"."""
-    return f"{count} seed{'s' * (count > 1)}"
+    return counted(count, "seed")

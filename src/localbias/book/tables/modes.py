@@ -269,7 +269,7 @@ def by_moment(
         Names of the windows [W], and by step the areas [S, W].
     """
     curves = {}
-    for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
+    for row in _early_and_last(results):
         values = [[one.value if one else np.nan for one in by[row]] for by in found.values()]
         curves[f"step {results.steps[row]:,}"] = np.array(values).T
     return list(found), curves
@@ -290,7 +290,7 @@ def questions(
     asked: dict[str, dict[str, list[Auc | None]]] = {}
     for title, results in subjects.items():
         by_window, at = filters.variances(results), filters.jacobians(results)
-        for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
+        for row in _early_and_last(results):
             for group in filters.GROUPS:
                 found = {
                     name: filters.areas(results, values, group)[row]
@@ -325,7 +325,7 @@ def from_exact(
     names = [f"{name}, {when}" for when in ("midway", "late") for name in NAMES]
     asked = {}
     for title, results in subjects.items():
-        for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
+        for row in _early_and_last(results):
             for group in filters.GROUPS:
                 areas_of = [filters.areas(results, far, group)[row] for far in away[title].values()]
                 if any(area for found in areas_of for area in found):
@@ -333,6 +333,11 @@ def from_exact(
                         zip(names, areas_of)
                     )
     return asked
+
+
+def _early_and_last(results: Results) -> list[int]:
+    """Places among the measured steps: a third of the way, and the last."""
+    return sorted({len(results.steps) // 3, len(results.steps) - 1})
 
 
 def _ends(at: Mapping[float, object]) -> list[tuple[str, float]]:
@@ -362,7 +367,7 @@ def advice(subjects: Mapping[str, Results]) -> Markdown:
     rows = []
     for group in filters.GROUPS:
         for title, results in subjects.items():
-            for row in sorted({len(results.steps) // 3, len(results.steps) - 1}):
+            for row in _early_and_last(results):
                 seeds = range(len(results.records))
                 found = [filters.advice(results, group, row, seed) for seed in seeds]
                 known = [one for one in found if one]
