@@ -155,25 +155,26 @@ def shape_mistakes(results: Results, steps: Sequence[int]) -> Markdown:
     """Which mistakes a network makes in pictures of simple shapes, along training.
 
     Shares of all pictures; those that cannot be read count as without. A picture may have several.
-    In brackets the 95 % interval of the samples.
+    Means over the seeds, with their range or the 95 % interval of all samples, the wider one.
 
     Args:
-        results: records of simple shapes; the first seed is read.
+        results: records of simple shapes.
         steps: measured steps.
     """
     rows = []
     for step in steps:
-        tokens = results.tokens()[int(np.flatnonzero(results.steps == step)[0])].numpy()
-        readable = (tokens >= 0).all(1)
+        place = int(np.flatnonzero(results.steps == step)[0])
+        tokens = [results.tokens(seed)[place].numpy() for seed in range(len(results.records))]
+        readable = [(one >= 0).all(1) for one in tokens]
         kinds = {
-            "another column's shape": readable & (tokens == OTHER).any(1),
-            "two of a kind in a column": readable & (tokens == MORE).any(1),
-            "nothing at all": (tokens == NONE).all(1),
+            "another column's shape": [(one == OTHER).any(1) for one in tokens],
+            "two of a kind in a column": [(one == MORE).any(1) for one in tokens],
+            "nothing at all": [(one == NONE).all(1) for one in tokens],
         }
-        cells = {}
+        sizes, cells = np.array([len(one) for one in tokens]), {}
         for kind, seen in kinds.items():
-            low, high = wilson(int(seen.sum()), len(seen))
-            cells[kind] = interval(float(seen.mean()), float(low), float(high), ".1%")
+            counts = np.array([(one & sure).sum() for one, sure in zip(seen, readable)])
+            cells[kind] = interval(*share_over_seeds(counts, sizes), ".1%")
         rows.append({"step": f"{step:,}"} | cells)
     return table(rows)
 
