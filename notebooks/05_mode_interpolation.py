@@ -22,8 +22,8 @@
 # removes more than 95 % of them while it keeps 96 % of the others.
 #
 # Are the two papers about one thing? This chapter trains on the same mixtures, beside the exact
-# score as a control, and then asks each paper's probe about the other's hallucinations. Most
-# trainings have two seeds, the shapes one: where a range is given, it is of these.
+# score as a control, and then asks each paper's probe about the other's hallucinations. Trainings
+# have three seeds: where a range is given, it is of these.
 
 # %% [markdown] tags=["remove-cell"]
 # *What this notebook needs to run: a checkout of the repository that it comes from, with its
@@ -336,8 +336,8 @@ tables.detector(setup("shapes-unet").renderer, 200 if tier != "smoke" else 20, s
 #| label: shapes-outcomes
 #| fig-cap: >-
 #|   Simple shapes by a UNet. Invalid: no shape, or half of one. Hallucination: whole shapes as the
-#|   data never have them. One seed; bands are 95 % intervals, dashed lines chance if columns were
-#|   independent.
+#|   data never have them. Lines are means over the seeds, bands their range, dashed lines chance if
+#|   columns were independent.
 #| fig-alt: >-
 #|   Shares of pictures along training: hallucinations rise to three quarters while shapes become
 #|   readable, and then fall as pictures of the data take their place

@@ -158,7 +158,7 @@ for name, model in pretrained.MODELS.items() if tier == "laptop" else ():
             "parameters, billions": f"{size / 1e9:.1f}",
             "in bfloat16, GB": f"{2 * size / 1e9:.0f}",
             "a picture, 10¹⁵ operations": f"{drawing / 1e15:.1f}",
-            "its products, 10¹⁵": f"{probing / 1e15:.1f}",
+            "its products, 10¹⁵ operations": f"{probing / 1e15:.1f}",
             f"{count} pictures": duration(count * (drawing + probing) / rate),
         }
     )

@@ -51,8 +51,6 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
 }
 SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
-    | dict.fromkeys(catalogue.MODES, 2)
-    | {"shapes-unet": 1, "modes-3-gentle-T-100": 3, "modes-3-gentle-T-250": 3}
     | {"parity-8-scalars-long": 1}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
