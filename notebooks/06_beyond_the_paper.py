@@ -257,12 +257,12 @@ orders(rules, seed)
 # about the step at which orders 1 to 3 are known (with 112 strings, whose coefficients are small,
 # before that), and in every row before hallucination has halved. The
 # **ratio of means**, in which signals with a large Jacobian count for more, is never earlier. On 64
-# strings of parity it comes with order 4, on fewer strings after it, on more of them mostly not at
-# all; where the rule is of order 2 or 3, both fall together.
+# strings of parity it comes with order 4 or a measured step later, on fewer strings after it, on
+# more of them not at all; where the rule is of order 2 or 3, both fall together.
 #
 # ```{margin}
 # **Known**: a slope of at least a half, for orders 1 to 3 their mean. **Half way**: from 1 to the
-# mean of ratios of the exact denoiser of the training set. **Halves**: half of chance's share of
+# same mean of the exact denoiser of the training set. **Halves**: half of chance's share of
 # readable samples. Steps are the first measured ones from which on a thing holds to the end.
 # ```
 

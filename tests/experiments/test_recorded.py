@@ -135,6 +135,8 @@ def test_what_a_chapter_was_not_told_is_refused():
         Recorded(1)("dyck-8-dit")
     with pytest.raises(ValueError, match="device='gpu'"):
         Recorded(1, device="gpu")
+    with pytest.raises(ValueError, match="chapter=7 has no experiments; these have: 1, 2, 4, 5, 6"):
+        Recorded(7)
 
 
 def test_seeds_are_those_that_the_book_has():

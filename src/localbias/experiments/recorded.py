@@ -73,11 +73,14 @@ class Recorded:
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        ValueError: for a device that is not here.
+        ValueError: for a chapter without experiments, or a device that is not here.
     """
 
     def __init__(self, chapter: int, tier: str = "laptop", seed: int = 0, device: str = "auto"):
         auto_device(device)
+        if chapter not in CHAPTERS:
+            known = ", ".join(str(number) for number in sorted(CHAPTERS))
+            raise ValueError(f"chapter={chapter!r} has no experiments; these have: {known}")
         self.names = tuple(dict.fromkeys(CHAPTERS[chapter]))
         self.tier, self.seed, self.device = tier, seed, device
         self._results: dict[str, Results] = {}
