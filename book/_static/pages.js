@@ -43,7 +43,10 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!table.tHead) table.classList.add("plain");
     const names = [...(table.tHead?.rows[0]?.cells ?? [])].map(cell => cell.textContent.trim());
     for (const row of table.tBodies[0]?.rows ?? [])
-      [...row.cells].forEach((cell, place) => cell.dataset.column = names[place] ?? "");
+      [...row.cells].forEach((cell, place) => {
+        cell.dataset.column = names[place] ?? "";
+        cell.classList.toggle("long", cell.textContent.length > 40);
+      });
   }
   const fit = () => {
     for (const table of tables) {
@@ -51,6 +54,8 @@ document.addEventListener("DOMContentLoaded", () => {
       table.classList.remove("narrow", "cards");
       for (const smaller of ["narrow", "cards"])
         if (room > 1 && table.scrollWidth > room) table.classList.add(smaller);
+      // Prose in columns of a phone is a word or two a line.
+      if (room > 1 && room < 500 && [...table.rows].some(row => row.offsetHeight > 250)) table.classList.add("cards");
     }
   };
   fit();

@@ -175,7 +175,8 @@ FINDINGS = (
     ),
     Finding("Slopes of the MLP's coefficients on its training set's, by order.", _slopes),
     Finding(
-        "The law of order 3 breaks the rule with 64 strings, less with 40, not with fewer.", _laws
+        "The law of order 3 breaks the rule with 64 strings, less with 40, not with 32 or fewer.",
+        _laws,
     ),
     Finding("There is no phase of hallucination at 32 strings and fewer.", _phases),
     Finding("The coefficient of a check comes the later the higher its order.", _checks),
@@ -216,13 +217,13 @@ def findings(records: Records, level: float) -> Markdown:
     rows = []
     for place, finding in enumerate(FINDINGS, 1):
         compared = list(finding.compared(records, level))
-        says = "; ".join(f"{one}" if one.met else f"**{one}**" for one in compared)
+        says = "<br>".join(f"{one}" if one.met else f"**{one}**" for one in compared)
         rows.append(
             {
                 "": place,
                 "found in a trial": finding.says,
                 "now": judged(compared),
-                "the trial's numbers, and those of the records": f"{says}.",
+                "the trial's numbers, and those of the records": says,
             }
         )
     return table(rows)
