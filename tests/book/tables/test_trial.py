@@ -45,6 +45,11 @@ def test_numbers_are_written_with_their_range(ours, written):
     assert str(Compared("that", (0, 0), np.array(ours))) == f"that: 0.00, now {written}"
 
 
+def test_words_stand_where_the_trial_had_no_number():
+    one = Compared("more of it", (0.03, 1), np.array([0.2, 0.3]), 0, "some")
+    assert one.met and str(one) == "more of it: some, now 0.20–0.30"
+
+
 def test_slopes_of_records_are_the_trials_and_others_are_not():
     records = [catalogue.run("parity-8-scalars", seed=seed) for seed in (0, 1, 2)]
     results = {"parity-8-scalars": Results(records)}

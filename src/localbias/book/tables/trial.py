@@ -1,7 +1,7 @@
 """The table of what a trial found before the book's runs, and what became of it.
 
-The trial had one seed for the most part. Its numbers are written here as it had them; beside them
-stand those of the records.
+The trial had one seed for the most part. Its numbers are written here as it had them, and its words
+where it had no number; beside them stand those of the records.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,8 +14,8 @@ from localbias.book.tables.markdown import table
 from localbias.experiments import Results, beyond, ladder
 
 NEAR = 0.03  # by which shares, slopes and ratios may miss those of the trial
-WORDS = CONFIRMED, CHANGED, WITHDRAWN = "confirmed", "changed", "withdrawn"
-# Where measures of shares lie in `ladder.splits`.
+CONFIRMED, CHANGED, WITHDRAWN = "confirmed", "changed", "withdrawn"
+# The places of the shares in `ladder.splits`.
 BROKEN, TRAINED, UNSEEN = range(3)
 
 Records = Callable[[str], Results]
@@ -29,12 +29,14 @@ class Compared(NamedTuple):
         trial: the lowest and the highest that the trial had.
         ours: one a seed, [S].
         near: how far the two ranges may lie apart.
+        words: of the trial, where it had no number; `trial` is then what they allow.
     """
 
     what: str
     trial: tuple[float, float]
     ours: np.ndarray
     near: float = NEAR
+    words: str = ""
 
     @property
     def met(self) -> bool:
@@ -44,7 +46,7 @@ class Compared(NamedTuple):
 
     def __str__(self) -> str:
         seeds = (float(self.ours.min()), float(self.ours.max()))
-        return f"{self.what}: {_range(self.trial)}, now {_range(seeds)}"
+        return f"{self.what}: {self.words or _range(self.trial)}, now {_range(seeds)}"
 
 
 class Finding(NamedTuple):
@@ -100,8 +102,9 @@ def _phases(records: Records, level: float) -> Iterable[Compared]:
     for count in (16, 24, 32):
         most = ladder.plateau(records(beyond.COUNTS[count]))
         yield Compared(f"the most that {count} strings ever break", (0, 0), most)
-    most = ladder.plateau(records(beyond.COUNTS[48]))
-    yield Compared("48 strings", (0.5, 0.5), most, 0.1)
+    plateaus = np.array([ladder.plateau(records(name)) for name in beyond.COUNTS.values()])
+    first = np.array(list(beyond.COUNTS))[(plateaus > 0.25).argmax(0)]  # half of chance's share
+    yield Compared("more than a quarter is broken from so many strings on", (40, 48), first, 0)
 
 
 def _checks(records: Records, level: float) -> Iterable[Compared]:
@@ -134,12 +137,14 @@ def _treatments(records: Records, level: float) -> Iterable[Compared]:
         nothing, held = by_words["nothing"], by_words["LDR held at the rule's"]
         for what, share in ((f"more that break {rule}", BROKEN), ("more new ones", UNSEEN)):
             more = held[:, share] - nothing[:, share].mean()
-            yield Compared(f"held at the rule's, {what}", (0, 0), more)
+            yield Compared(f"held at the rule's, {what}", (0, 0), more, words="none")
     parity = ends["parity-8"]
     for words in ("flips that keep the rule", "all places alike"):
-        yield Compared(f"{words}, breaks parity-8", (0.5, 0.5), parity[words][:, BROKEN])
+        broken = parity[words][:, BROKEN]
+        yield Compared(f"{words}, breaks parity-8", (0.5, 0.5), broken, words="as by chance")
     for words in ("LDR pulled to 0", "half of the batch at √ᾱ .7–.9"):
-        yield Compared(f"{words}, training strings", (0.9, 1), parity[words][:, TRAINED])
+        more = parity[words][:, TRAINED] - parity["nothing"][:, TRAINED].mean()
+        yield Compared(f"{words}, more training strings", (NEAR, 1), more, 0, "some")
 
 
 def _end(results: Results) -> np.ndarray:
