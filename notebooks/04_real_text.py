@@ -692,6 +692,17 @@ figures.sample_grid(**short_words.phases(sorted(set(moments)), 6), shown=6)
 plt.show()
 
 # %% tags=["hide-input"]
+#| label: characters-unet-samples
+#| fig-cap: >-
+#|   The same along the UNet's training on 50 characters (the paper's Figure 20 shows both).
+#| fig-alt: >-
+#|   Generated characters at five moments of training
+some_characters = text_unets["50 characters"][0]
+moments = [some_characters.row(share) for share in (0.4, 0.55, 0.7, 0.85, 1)]
+figures.sample_grid(**some_characters.phases(sorted(set(moments)), 10), shown=10)
+plt.show()
+
+# %% tags=["hide-input"]
 #| label: words-unet-heat
 #| fig-cap: >-
 #|   Figure 21 of the paper: a noised word (√ᾱ = 0.2), the prediction, and where the first letter
@@ -721,8 +732,9 @@ beside_paper(
 # at the end, and the ratio falls from its highest value as the training words come. Words of the
 # list that were not shown are a few in a hundred at most. The heat grows from the letter's own cell
 # over the whole word. On characters the ratio falls likewise, but next to no hallucination is
-# counted on the way: what stands there before the characters are right is not put together from
-# whole quarters. {numref}`fig-characters-pieces` shows of what the DiT puts it together.
+# counted on the way. The pictures show why ({numref}`fig-characters-unet-samples`): for most of the
+# training they are characters that do not exist, of clean strokes, and not of whole quarters, which
+# is what the reader knows. {numref}`fig-characters-pieces` asks of what they are put together.
 #
 # ### In a proportional font
 #
@@ -824,14 +836,13 @@ plt.show()
 #| fig-cap: >-
 #|   Share of the inked pieces of generated characters that some training character has in the same
 #|   place, by the size of the pieces: a quarter, and a token of the DiT. The 16 kept images of each
-#|   of three seeds. Dashed: the same share for others, the 300 characters that come next in
-#|   frequency.
+#|   seed. Dashed: the same share for others, the 300 characters that come next in frequency.
 #| fig-alt: >-
-#|   Shares of known quarters and known tokens along training for DiTs on 50 and 300 characters and
-#|   an MLP on 50, beside those of other real characters
+#|   Shares of known quarters and known tokens along training for DiTs on 50 and 300 characters, an
+#|   MLP and a UNet on 50, beside those of other real characters
 sizes = {"quarters": 16, "tokens": 8}
 pieces = {}
-for title, results in characters.items():
+for title, results in (characters | {"50, UNet": some_characters}).items():
     pieces[title] = {
         f"{name} ({size} × {size})": (results.steps, texts.known_pieces(results, size))
         for name, size in sizes.items()
@@ -848,7 +859,9 @@ plt.show()
 # has not come so far when the training ends: its tokens are as familiar as those of real
 # characters, its quarters less so. This is the paper's hallucination, at the size of what the
 # network takes in at once. After the MLP's first blurs its pieces become known when its characters
-# do.
+# do. The UNet's strokes are sharp long before that ({numref}`fig-characters-unet-samples`), but
+# until its quarters become known its smaller pieces are about as familiar as those of real
+# characters: it has no tokens to put together.
 #
 # ### Where does it look?
 #

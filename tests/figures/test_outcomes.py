@@ -6,6 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from localbias import figures
+from localbias.experiments.directions import Directions
 from localbias.figures.style import COLOURS
 from localbias.measure import OUTCOMES
 from localbias.statistics import PowerLaw, wilson
@@ -132,6 +133,30 @@ def test_an_escape_law_shows_bounds_law_and_what_had_not_escaped():
         for line in figures.escape_law(bounds, None, "n").axes[0].lines
         if "^1" in str(line.get_label())
     ]
+
+
+def test_directions_are_the_laws_ways_and_the_networks_points():
+    laws = {
+        "the rule": np.array([[0.1, 1], [0.3, 0.25]]),
+        "pairs": np.array([[0.1, 0.5], [0.3, 0.9]]),
+        "the training set": np.array([[0.1, 1], [0.3, 1]]),
+    }
+    kept = np.array([[0.5, 0.3, 0.7], [0.9, 0.8, 0.95]])
+    shown = Directions(laws, np.array([1000, 20_000]), np.array([0.2, 0.6]), kept)
+    nothing = Directions(laws, np.empty(0, int), np.empty(0), np.empty((0, 3)))
+    figure = figures.directions({"50 tuples": shown, "none": nothing})
+    first, second = figure.axes
+    figure.canvas.draw()
+    lines = {line.get_label(): line for line in first.lines}
+    for name, way in laws.items():
+        np.testing.assert_array_equal(lines[f"towards {name}"].get_xydata().T, way)
+    points = lines["the network, 95 % interval"]
+    np.testing.assert_array_equal(points.get_xydata(), [[0.2, 0.5], [0.6, 0.9]])
+    (bars,) = first.collections
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends == [[0.3, 0.7], [0.8, 0.95]]
+    assert [text.get_text() for text in first.texts] == ["step 1,000", "step 20,000"]
+    assert not second.texts and first.get_xlabel() and first.get_ylabel()
 
 
 def test_fourier_slopes_are_means_with_their_errors_or_range():

@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linprog, minimize
 
 from localbias.grammar import Check, Dyck, Parity, QuarterSum
-from localbias.grammar.moments import krawtchouk, maximum_entropy, truncated
+from localbias.grammar.moments import krawtchouk, maximum_entropy, softened, truncated
 
 
 def statistics(strings, weights, order):
@@ -138,6 +138,68 @@ def test_pairs_of_a_parity_do_not_know_it():
     law = maximum_entropy(Parity(8).split(64, 0)[0], 2, 2)
     valid = law.probabilities[Parity(8).is_valid(law.strings)].sum().item()
     assert valid == pytest.approx(0.5, abs=0.01) and len(law.strings) == 256
+
+
+def test_softened_makes_the_penalised_likelihood_largest():
+    """By a general optimiser over all θ of the 27 indicators of two of three symbols."""
+    rows = torch.tensor([[0, 1, 2], [2, 2, 0], [1, 1, 1], [0, 2, 2], [2, 1, 0]])
+    every = torch.cartesian_prod(*[torch.arange(3)] * 3).numpy()
+    keys = [
+        (places, values)
+        for places in itertools.combinations(range(3), 2)
+        for values in itertools.product(range(3), repeat=2)
+    ]
+
+    def indicators(strings):
+        return np.array([[tuple(row[list(p)]) == v for p, v in keys] for row in strings], float)
+
+    means, shares = (
+        indicators(rows.numpy()).mean(0),
+        np.stack([(rows == k).double().mean(0) for k in range(3)]),
+    )
+    allowed = every[(shares[every, range(3)] > 0).all(1)]
+    base, features = np.log(shares[allowed, range(3)]).sum(1), indicators(allowed)
+    for penalty in (1.0, 0.01):
+        (law,) = softened(rows, 3, 2, [penalty])
+        assert law.strings.tolist() == allowed.tolist()
+        found = minimize(
+            lambda theta: (
+                np.log(np.exp(base + features @ theta).sum())
+                - theta @ means
+                + penalty * theta @ theta / 2
+            ),
+            np.zeros(len(keys)),
+            options={"gtol": 1e-9},
+        )
+        expected = np.exp(base + features @ found.x)
+        np.testing.assert_allclose(law.probabilities, expected / expected.sum(), atol=1e-6)
+
+
+def test_softened_goes_from_the_marginals_to_the_pairs():
+    strings, _ = QuarterSum().split(300, 2)
+    penalties = (1e-7, 1e4, 1e-3)  # in the order that was asked for
+    near, far, between = softened(strings, 10, 2, penalties)
+    alone, pairs = (maximum_entropy(strings, 10, order) for order in (1, 2))
+    assert near.miss < between.miss < far.miss and far.order == 2
+    torch.testing.assert_close(far.probabilities, alone.probabilities, atol=1e-8, rtol=0)
+    inside, _ = Parity(6).split(24, 0)  # of what laws can have, so that θ stays finite
+    (close,) = softened(inside, 2, 2, [1e-9])
+    fitted = maximum_entropy(inside, 2, 2)
+    assert close.strings.tolist() == fitted.strings.tolist()
+    torch.testing.assert_close(close.probabilities, fitted.probabilities, atol=1e-6, rtol=0)
+    # No law with fewer of the statistics has less entropy than one with more of them.
+    assert far.entropy > between.entropy > near.entropy > pairs.entropy
+
+
+def test_what_cannot_be_softened_is_named():
+    strings, _ = Parity(4).split(5, 0)
+    with pytest.raises(ValueError, match="order=0; allowed: 1 to 4"):
+        softened(strings, 2, 0, [1.0])
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"penalties={wrong}; allowed: above 0"):
+            softened(strings, 2, 2, [1.0, wrong])
+    with pytest.raises(ValueError, match="symbols 0 to 1; allowed: 0 to 0"):
+        softened(strings, 1, 2, [1.0])
 
 
 def test_bad_input_is_named():

@@ -15,7 +15,6 @@ from localbias.exact import wiener
 from localbias.experiments.results import Results
 from localbias.experiments.setup import Setup
 from localbias.grammar import maximum_entropy
-from localbias.measure import OUTCOMES
 
 READABLE = 0.5  # of the samples, from which on what they say is a law over strings
 KNOWN = 0.5  # slope at which a network has learned half of a part
@@ -32,8 +31,7 @@ def law_shares(setup: Setup, order: int) -> np.ndarray:
         Shares float64 [4], in the order of `measure.OUTCOMES`.
     """
     law = maximum_entropy(setup.train_strings, len(setup.grammar.alphabet), order)
-    outcomes = setup.outcomes(law.strings)
-    return np.bincount(outcomes.numpy(), law.probabilities.numpy(), len(OUTCOMES))
+    return setup.law_outcomes(law.strings, law.probabilities)
 
 
 def hallucinating(counts: np.ndarray, least: float = READABLE) -> np.ndarray:

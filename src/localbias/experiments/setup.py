@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from localbias import diffusion, exact
 from localbias.diffusion import Denoiser, DenoiserLike, Reverse
 from localbias.experiments.configuration import Experiment, Sampling
 from localbias.experiments.parts import grammar_of, network_of, renderer_of
-from localbias.measure import Outcomes, Probe, Watch, chance, classify, tally
+from localbias.measure import OUTCOMES, Outcomes, Probe, Watch, chance, classify, tally
 from localbias.reading import reader
 from localbias.render import to_pixels
 from localbias.seeds import random_generator
@@ -143,6 +144,11 @@ class Setup:
     def tally(self, tokens: Tensor) -> Outcomes:
         """The outcomes of decoded strings [n, L], counted."""
         return tally(tokens, self.grammar, self.train_strings)
+
+    def law_outcomes(self, strings: Tensor, probabilities: Tensor) -> np.ndarray:
+        """The outcomes of a law on strings [n, L] with probabilities [n]: shares float64 [4]."""
+        outcomes = self.outcomes(strings).numpy()
+        return np.bincount(outcomes, probabilities.numpy(), len(OUTCOMES))
 
     def sample(self, denoiser: DenoiserLike, device: str | torch.device = "cpu") -> Tensor:
         """Signals `[samples, *shape]` of a denoiser on that device, always from the same noise."""

@@ -33,6 +33,7 @@ from localbias.figures.modes import (
 from localbias.figures.moments import moments
 from localbias.figures.outcomes import (
     against_chance,
+    directions,
     escape_law,
     fourier_slopes,
     outcome_bars,
@@ -73,6 +74,7 @@ __all__ = [
     "cures",
     "denoisers",
     "depths",
+    "directions",
     "discs",
     "escape",
     "escape_law",

@@ -1,12 +1,14 @@
 """The plots of what came out: outcomes along training and at its end, samples, readers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from localbias.experiments.directions import Directions
 from localbias.figures.style import (
     CHANCE_DASH,
     COLOURS,
@@ -14,6 +16,7 @@ from localbias.figures.style import (
     DARK,
     GREY,
     MARKERS,
+    REFERENCES,
     VERMILION,
     Numbers,
     legend_below,
@@ -287,6 +290,38 @@ def escape_law(
     axis.set_xticks(settings, [f"{setting:g}" for setting in settings])
     axis.minorticks_off()
     axis.legend(fontsize=9)
+    return figure
+
+
+def directions(panels: Mapping[str, Directions]) -> Figure:
+    """Where networks go as they leave chance, beside three ways that they could go.
+
+    Args:
+        panels: title -> the network's shares and the laws'.
+    """
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(min(4.6 * len(panels), 9.4), 3.7), sharey=True, squeeze=False
+    )
+    looks = {"the rule": "rule", "pairs": "pairs", "the training set": "train"}
+    for axis, (title, one) in zip(axes[0], panels.items()):
+        for name, way in one.laws.items():
+            colour, dash = REFERENCES[looks[name]]
+            axis.plot(*way, color=colour, linestyle=dash, label=f"towards {name}")
+        start = next(iter(one.laws.values()))[:, 0]
+        axis.plot(*start, "s", color=DARK, markerfacecolor="none", label="independent symbols")
+        share, low, high = one.kept.T
+        axis.plot(one.valid, share, color=DARK, linewidth=0.8)
+        axis.vlines(one.valid, low, high, color=DARK, linewidth=1.2, alpha=0.7)
+        axis.plot(one.valid, share, "o", color=DARK, label="the network, 95 % interval")
+        for place, side in ((0, "left"), (-1, "right")) if len(one.steps) else ():
+            where = one.valid[place], low[place]
+            look: dict[str, Any] = dict(textcoords="offset points", ha=side, fontsize=8)
+            axis.annotate(f"step {one.steps[place]:,}", where, (0, -12), **look)
+        axis.set(title=title, xlabel="valid, of the readable", xlim=(0, 1.03), ylim=(-0.08, 1.05))
+        percent(axis.xaxis)
+        percent(axis.yaxis)
+    axes[0, 0].set_ylabel("trained on, of the valid")
+    legend_below(figure, axes[0][:1], ncols=3)
     return figure
 
 

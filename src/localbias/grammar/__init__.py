@@ -9,7 +9,7 @@ from localbias.grammar.columns import Columns
 from localbias.grammar.information import information_by_number, mutual_information
 from localbias.grammar.law import UNREADABLE, Grammar
 from localbias.grammar.modes import Modes
-from localbias.grammar.moments import Moments, krawtchouk, maximum_entropy, truncated
+from localbias.grammar.moments import Moments, krawtchouk, maximum_entropy, softened, truncated
 from localbias.grammar.ngrams import MarkovChain, known_ngrams
 from localbias.grammar.rules import Check, Dyck, Parity, QuarterSum
 from localbias.grammar.text import Characters, Lexicon
@@ -52,5 +52,6 @@ __all__ = [
     "maximum_entropy",
     "mutual_information",
     "register",
+    "softened",
     "truncated",
 ]

@@ -11,6 +11,7 @@ give any probability are found by linear programming and left out, so that what 
 convex problem.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -87,15 +88,58 @@ def _maximum_entropy(
     rows = np.frombuffer(strings, dtype=np.int64).reshape(-1, length)
     candidates, features, means = _possible(rows, symbols, order, np.frombuffer(weights))
     kept = np.ones(len(candidates), dtype=bool)
-    law, miss = _fit(features, means, least=RARE / len(candidates))
+    law, miss, _ = _fit(features, means, least=RARE / len(candidates))
     if miss > TOLERANCE or law.min() < RARE / len(law):  # on the boundary, or perhaps so
         kept = _support(features, means)
-        law, miss = _fit(features[kept], means)
+        law, miss, _ = _fit(features[kept], means)
     if miss > TOLERANCE:
         raise ValueError(
             f"statistics of order {order} are missed by {miss:.1e}; allowed: up to {TOLERANCE}"
         )
     return Moments(torch.from_numpy(candidates[kept]), torch.from_numpy(law), order, miss)
+
+
+def softened(
+    strings: Tensor, symbols: int, order: int, penalties: Iterable[float]
+) -> list[Moments]:
+    """Laws between the marginals and the maximum-entropy law: fits that are held back by a ridge.
+
+    Each is p(x) ∝ q(x) exp Σ_S θ_S(x_S), with q the product of the training strings' marginals and
+    S all sets of so many places; θ minimises log Z(θ) − θ·m + λ|θ|²/2, where m are the strings'
+    statistics. For λ → ∞ that is q, for λ → 0 the law of `maximum_entropy`. So it looks as one
+    that has learned the same statistics as that law, but not yet to the end.
+
+    Args:
+        strings: int64 [m, L], the training strings.
+        symbols: of the alphabet, K.
+        order: of the statistics, 1 to L.
+        penalties: the λ, each above 0.
+
+    Returns:
+        A law for each penalty, on all strings of symbols that occur in their place.
+
+    Raises:
+        ValueError: as `maximum_entropy`, and for a penalty that is not above 0.
+    """
+    length = strings.shape[1]
+    if not 1 <= order <= length:
+        raise ValueError(f"order={order}; allowed: 1 to {length}, with strings of {length} symbols")
+    within("symbols", strings, symbols)
+    penalties = list(penalties)
+    if wrong := [one for one in penalties if not one > 0]:
+        raise ValueError(f"penalties={wrong[0]}; allowed: above 0")
+    rows = strings.long().numpy()
+    weights = np.full(len(rows), 1 / len(rows))
+    every, of_one, shares = _possible(rows, symbols, 1, weights)
+    base = of_one @ np.log(shares)
+    subsets = [list(places) for places in combinations(range(length), order)]
+    features = hstack([_indicators(every, places, symbols) for places in subsets]).tocsr()
+    means = np.concatenate([_indicators(rows, places, symbols).T @ weights for places in subsets])
+    laws, theta = {}, np.zeros(len(means))
+    for penalty in sorted(set(penalties), reverse=True):  # from the one before, it is not far
+        law, miss, theta = _fit(features, means, theta=theta, base=base, ridge=penalty)
+        laws[penalty] = Moments(torch.from_numpy(every), torch.from_numpy(law), order, miss)
+    return [laws[penalty] for penalty in penalties]
 
 
 def truncated(strings: Tensor, symbols: int, order: int) -> tuple[Tensor, Tensor]:
@@ -212,17 +256,42 @@ def _support(features: csr_matrix, means: np.ndarray) -> np.ndarray:
     return found.x[n : 2 * n] > 0.5
 
 
-def _fit(features: csr_matrix, means: np.ndarray, least: float = 0.0) -> tuple[np.ndarray, float]:
-    """The law ∝ exp(features·θ) with these means, by damped Newton steps; and what it misses.
+def _indicators(strings: np.ndarray, places: Sequence[int], symbols: int) -> csr_matrix:
+    """Which symbols stand in these places, one of K^k: [n, K^k], a single one in each row."""
+    codes = strings[:, places] @ symbols ** np.arange(len(places))
+    shape = len(strings), symbols ** len(places)
+    return csr_matrix((np.ones(len(codes)), (np.arange(len(codes)), codes)), shape)
+
+
+def _fit(
+    features: csr_matrix,
+    means: np.ndarray,
+    least: float = 0.0,
+    theta: np.ndarray | None = None,
+    base: np.ndarray | float = 0.0,
+    ridge: float = 0.0,
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """The law ∝ exp(base + features·θ) with these means, by damped Newton steps.
 
     It stops as soon as a string has less than `least`: on the boundary of what laws can have, the
     steps would go on without end.
+
+    Args:
+        features: [n, F], of every string.
+        means: [F], wanted.
+        least: of the probabilities.
+        theta: [F], where to start; None: at zero.
+        base: [n], log-probabilities of the law at θ = 0.
+        ridge: λ, so that λ|θ|²/2 is added to what is made smallest.
+
+    Returns:
+        The law [n], by how much it misses the means at most, and θ [F].
     """
-    theta = np.zeros(len(means))
-    law, value = _law(features, theta)
-    value -= theta @ means
+    theta = np.zeros(len(means)) if theta is None else theta
+    law, value = _law(features, theta, base)
+    value += _penalty(theta, means, ridge)
     for _ in range(STEPS):
-        slope = features.T @ law - means
+        slope = features.T @ law - means + ridge * theta
         if np.abs(slope).max() < TOLERANCE / 10 or law.min() < least:
             break
         weighted = features.multiply(law[:, None])
@@ -230,23 +299,31 @@ def _fit(features: csr_matrix, means: np.ndarray, least: float = 0.0) -> tuple[n
         curvature = (features.T @ weighted).toarray() - np.outer(here, here)
         # The indicators of a subset sum to one: the curvature is singular where the slope is zero.
         # A little on its diagonal leaves these directions alone.
-        curvature[np.diag_indices_from(curvature)] += RIDGE * curvature.trace() / len(curvature)
+        little = RIDGE * curvature.trace() / len(curvature)
+        curvature[np.diag_indices_from(curvature)] += little + ridge
         step = scipy_solve(curvature, slope, assume_a="pos")
         damping = 1.0
         while True:
             moved = theta - damping * step
-            next_law, next_value = _law(features, moved)
-            next_value -= moved @ means
+            next_law, next_value = _law(features, moved, base)
+            next_value += _penalty(moved, means, ridge)
             if next_value <= value - 1e-4 * damping * (slope @ step) or damping < 1e-8:
                 break
             damping /= 2
         theta, law, value = moved, next_law, next_value
-    return law, float(np.abs(features.T @ law - means).max())
+    return law, float(np.abs(features.T @ law - means).max()), theta
 
 
-def _law(features: csr_matrix, theta: np.ndarray) -> tuple[np.ndarray, float]:
-    """exp(features·θ) made to sum to one, and the logarithm of its sum."""
-    score = features @ theta
+def _penalty(theta: np.ndarray, means: np.ndarray, ridge: float) -> float:
+    """What is added to log Z(θ): −θ·m + λ|θ|²/2."""
+    return float(ridge * (theta @ theta) / 2 - theta @ means)
+
+
+def _law(
+    features: csr_matrix, theta: np.ndarray, base: np.ndarray | float
+) -> tuple[np.ndarray, float]:
+    """exp(base + features·θ) made to sum to one, and the logarithm of its sum."""
+    score = features @ theta + base
     most = score.max()
     mass = np.exp(score - most)
     return mass / mass.sum(), float(most + np.log(mass.sum()))

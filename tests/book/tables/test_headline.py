@@ -1,5 +1,7 @@
 """The tables beside the paper's headline figures say what configurations and counts say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from localbias import grammar
 from localbias.book import tables
 from localbias.book.ledger import says
 from localbias.experiments import Sampling, catalogue
+from localbias.experiments.directions import Directions
 
 COUNTS = [[[10, 0, 0, 0], [1, 2, 3, 4]], [[10, 0, 0, 0], [3, 2, 1, 4]]]
 
@@ -68,6 +71,22 @@ def test_orders_of_rules_that_are_known(rows):
     assert parity["keeps the rule"] == "50.0%" and parity["strings that it allows"] == "64"
     assert pairs["keeps the rule"] == "100.0%"  # with six symbols pairs are enough
     assert half["statistics of"] == "16 strings" and half["order"] == "1"
+
+
+def test_directions_are_told_at_a_share_and_at_the_end(rows):
+    laws = {
+        "the rule": np.array([[0.0, 1.0], [0.4, 0.2]]),
+        "pairs": np.array([[0.0, 0.5], [0.4, 0.9]]),
+    }
+    steps, valid = np.array([10, 200, 3000]), np.array([0.1, 0.25, 0.75])
+    kept = np.array([[0.4, 0.1, 0.7], [0.5, 0.4, 0.6], [0.8, 0.7, 0.9]])
+    one = Directions(laws, steps, valid, kept)
+    early, late = rows(tables.directions({"50": one, "none": replace(one, valid=0 * valid)}))
+    assert (early["step"], late["step"]) == ("200", "3,000")
+    assert late["valid"] == "75%" and late["trained on, of the valid"] == "80% (70% to 90%)"
+    assert early["as valid, towards the rule"] == "35%"
+    assert early["as valid, towards pairs"] == "65%"
+    assert late["as valid, towards pairs"] == "–"  # pairs never know so much
 
 
 def test_an_item_that_the_paper_does_not_number_is_refused():

@@ -4,7 +4,7 @@ Here lives every table that a chapter shows: `table` writes rows of cells, the o
 what the rows are. No chapter types one.
 """
 
-from localbias.book.tables.headline import beside_paper, orders, samplers
+from localbias.book.tables.headline import beside_paper, directions, orders, samplers
 from localbias.book.tables.locality import (
     CHOICES,
     above_chance,
@@ -34,6 +34,7 @@ __all__ = [
     "bands",
     "beside_paper",
     "differences",
+    "directions",
     "endings",
     "estimates",
     "exact_samples",

@@ -7,9 +7,10 @@ import torch
 from IPython.display import Markdown
 
 from localbias.book.ledger import NETWORK_NAMES, says
-from localbias.book.tables.markdown import seeds, table
+from localbias.book.tables.markdown import interval, seeds, table
 from localbias.book.tables.outcomes import outcome_cells, sampler
 from localbias.experiments import Experiment, Results, Setup, operations
+from localbias.experiments.directions import Directions
 from localbias.grammar import Grammar, maximum_entropy
 from localbias.measure import OUTCOMES
 
@@ -123,6 +124,35 @@ def orders(rules: Mapping[str, tuple[Grammar, int | None, Sequence[int]]], seed:
                 }
             )
     return table(rows)
+
+
+def directions(networks: Mapping[str, Directions], share: float = 0.2) -> Markdown:
+    """How many valid samples were trained on, beside laws that are as valid.
+
+    Args:
+        networks: title -> a network's shares and the laws'.
+        share: of valid samples; the first measured step with so many is shown, and the last.
+    """
+    rows = []
+    for title, one in networks.items():
+        reached = np.flatnonzero(one.valid >= share)
+        for place in sorted({*reached[:1].tolist(), len(one.steps) - 1} if len(reached) else ()):
+            laws = one.at(one.valid[place]).items()
+            share, low, high = one.kept[place]
+            rows.append(
+                {
+                    "training set": title,
+                    "step": f"{one.steps[place]:,}",
+                    "valid": f"{one.valid[place]:.0%}",
+                    "trained on, of the valid": interval(share, low, high, ".0%"),
+                }
+                | {f"as valid, towards {name}": _share(expected) for name, expected in laws}
+            )
+    return table(rows)
+
+
+def _share(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.0%}"
 
 
 def _short(number: float) -> str:
