@@ -56,10 +56,10 @@ from tqdm import tqdm
 from localbias import figures, grammar, reading, render
 from localbias.book import parameters, tables
 from localbias.experiments import TIERS, catalogue, reference_counts
-from localbias.reading.digits import examples
 from localbias.experiments.directions import directions
 from localbias.experiments.escapes import escape_bounds, escape_law
 from localbias.experiments.recorded import TUPLES, Recorded
+from localbias.reading.digits import examples
 from localbias.training import State, auto_device, train, use_threads
 
 parameters(
@@ -608,28 +608,32 @@ tables.orders(
 # parentheses is a statement on pairs, that it must never close too many is not wholly one. And of
 # few training tuples pairs leave no choice: they already are the training set.
 #
-# ### Where does it go?
+# ### Where do they go?
 #
-# **On 50 and 150 tuples the DiT goes to its training set; on 470 of the 670 its valid samples are
-# spread over known and new tuples as the rule has them, not as pairs or memory would.**
+# **On parity, and on 50 and 150 tuples, to the training set; on 470 of the 670 tuples the DiT's
+# valid samples are spread over known and new tuples as the rule has them, not as pairs or memory
+# would.**
 #
 # A network that leaves chance has learned something: the rule, or the pairs, or its training set by
-# heart. Each would show in the samples. Mix a little of the *rule* (all valid tuples alike) into
-# independent symbols, then more and more, and the share of valid ones rises while most of the new
-# ones are those that were never seen. Mix in the *training set*, and all that comes is known. For
-# *pairs* we fit the law of the table above ever more closely: a penalty of $\lambda |\theta|^2/2$
-# on its parameters (a *ridge*) holds it back, as a training that is not yet over would, and
-# $\lambda$ falls along the way.
+# heart. Each would show in the samples. Mix a little of the *rule* (all valid strings alike) into
+# independent symbols, then more and more, and ever more samples are valid, known and new ones in
+# proportion. Mix in the *training set*, and nearly all of the valid ones are known. For *pairs* we
+# fit the law of the table above ever more closely: a penalty $\lambda |\theta|^2/2$ on its
+# parameters (a *ridge*) holds it back, as a training that is not yet over would, and $\lambda$
+# falls along the way.
 
 # %% tags=["hide-input"]
 #| label: directions
 #| fig-cap: >-
-#|   How many samples of the DiT are valid, and how many of these it was trained on, at each measured
-#|   step with 20 valid samples or more; beside three laws on their way from independent symbols.
+#|   How many samples are valid, and how many of these were trained on, at each measured step with
+#|   20 valid samples or more; beside three laws on their way from independent symbols. The UNet on
+#|   parity in squares, and the DiT on three numbers of tuples.
 #| fig-alt: >-
-#|   For 50 and 150 tuples the points rise with the curves of pairs and of the training set to the
-#|   upper right corner; for 470 they go to the right along the flat curve of the rule
-ways = {title: directions(one) for title, one in token_dits.items()}
+#|   On parity the points rise straight up before they turn to the upper right corner; for 50 and
+#|   150 tuples they rise with the curves of pairs and of the training set to that corner; for 470
+#|   they go to the right along the flat curve of the rule
+ways = {"parity, UNet": directions(blocks)}
+ways |= {f"{title}, DiT": directions(one) for title, one in token_dits.items()}
 figures.directions(ways)
 plt.show()
 
@@ -637,12 +641,14 @@ plt.show()
 tables.directions(ways)
 
 # %% [markdown]
-# With up to 200 tuples the network ends at the training set alone. With 470, seven of ten valid
-# tuples are shown to it, and so are about as many of its valid samples. It has not the rule, for
-# half of its samples still break it; but what it has learned favours valid tuples that it never saw
-# almost as it favours those that it did. The fitted pairs would favour the known ones more, and
-# memory alone far more. In the paper less than half a per cent of the samples are valid and new.
-# [Chapter 2](02_local_dependency_ratio.ipynb) shows how locally this network works meanwhile.
+# On parity the share of valid samples stays at one half while the known strings drive out the new
+# ones: that is what the low orders do. Of the tuples, up to 200 end at the training set alone. On
+# 470, seven of ten valid tuples are shown to the network, and of its valid samples about as many
+# are such. It has not the whole rule, for half of its samples still break it; but what it has
+# learned favours valid tuples that it never saw almost as it favours the others. Pairs would favour
+# the known ones more, and memory alone far more. The paper's DiT has fewer than half a per cent of
+# samples that are valid and new. [Chapter 2](02_local_dependency_ratio.ipynb) shows how locally
+# this network works meanwhile.
 #
 # ### How long does it take?
 #

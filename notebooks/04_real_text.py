@@ -49,8 +49,10 @@ from tqdm import tqdm
 from localbias import exact, figures, grammar, reading, render
 from localbias.book import parameters
 from localbias.book.tables import beside_paper, endings, samplers
+from localbias.book.tables import directions as directions_table
 from localbias.book.tables import text as tables
 from localbias.experiments import TIERS, catalogue, texts
+from localbias.experiments.directions import directions
 from localbias.experiments.recorded import Recorded
 from localbias.reading import tesseract
 from localbias.reading.words import KINDS
@@ -530,6 +532,42 @@ if tier != "smoke" and seed == 0:
 # half of its samples break the rule all the same. It has learned the pair, and the pair is not the
 # check. A falling ratio says that a network has begun to look around, not that it has seen what
 # matters.
+#
+# ### Where do they go?
+#
+# **To the rule, where pairs make it; the UNet on Dyck words bends to its training words in the end,
+# and the MLP on a check of eight goes there at once.**
+#
+# Chapter 1 asked it of sums of digits: of the samples that keep the rule, how many does the network
+# know from its training? The curves are laws on their way from independent symbols: to the rule, to
+# the pairs of the training strings, fitted ever more closely, and to the training strings
+# themselves.
+
+# %% tags=["hide-input"]
+#| label: text-directions
+#| fig-cap: >-
+#|   How many samples are valid, and how many of these were trained on, at each measured step with
+#|   20 valid samples or more; beside three laws on their way from independent symbols.
+#| fig-alt: >-
+#|   The points of the DiT on Dyck words and on a check of two go to the right along the curve of
+#|   the rule, those of the UNet above it, those of the MLP on a check of eight up along the left
+#|   and then to the corner of the training set
+going = {
+    "Dyck, L = 12, DiT": dyck["Dyck, L = 12"],
+    "Dyck, L = 12, UNet": unet_dyck["UNet, L = 12"],
+    "check of two, DiT": by_order[DIT][2],
+    "check of eight, MLP": by_order[MLP][8],
+}
+ways = {title: directions(one) for title, one in going.items()}
+figures.directions(ways)
+plt.show()
+
+# %% tags=["hide-input"]
+directions_table(ways, 0.6)
+
+# %% [markdown]
+# So the same measurement tells a network that has found the rule from one that has learned its list
+# by heart, and from one that knows pairs. It needs no probe, only strings that can be counted.
 #
 # ## Words
 #

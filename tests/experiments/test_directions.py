@@ -57,6 +57,8 @@ def test_halfway_to_the_rule_is_a_mixture_of_both(quarter):
     memory = (start_valid * start_kept + 1) / (2 * middle)
     assert found["the training set"] == pytest.approx(memory, abs=2e-3)
     assert all(math.isnan(value) for value in one.at(start_valid / 2).values())
+    # All valid is the end of the way, whatever the last digit of the way's sum.
+    assert one.at(1.0) == pytest.approx({name: way[1, -1] for name, way in one.laws.items()})
 
 
 def test_what_a_network_draws_is_pooled_over_the_seeds_where_enough_is_valid(quarter):

@@ -147,6 +147,7 @@ def test_directions_are_the_laws_ways_and_the_networks_points():
     figure = figures.directions({"50 tuples": shown, "none": nothing})
     first, second = figure.axes
     figure.canvas.draw()
+    assert [a.axison for a in figures.directions({"one": shown}, 2).axes] == [True, False]
     lines = {line.get_label(): line for line in first.lines}
     for name, way in laws.items():
         np.testing.assert_array_equal(lines[f"towards {name}"].get_xydata().T, way)

@@ -293,17 +293,20 @@ def escape_law(
     return figure
 
 
-def directions(panels: Mapping[str, Directions]) -> Figure:
+def directions(panels: Mapping[str, Directions], columns: int = 2) -> Figure:
     """Where networks go as they leave chance, beside three ways that they could go.
 
     Args:
         panels: title -> the network's shares and the laws'.
+        columns: panels in a row.
     """
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(min(4.6 * len(panels), 9.4), 3.7), sharey=True, squeeze=False
-    )
+    rows = -(-len(panels) // columns)
+    size = min(4.6 * columns, 9.4), 2.9 * rows + 0.7
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
     looks = {"the rule": "rule", "pairs": "pairs", "the training set": "train"}
-    for axis, (title, one) in zip(axes[0], panels.items()):
+    for axis, (title, one) in zip(axes.flat, panels.items()):
         for name, way in one.laws.items():
             colour, dash = REFERENCES[looks[name]]
             axis.plot(*way, color=colour, linestyle=dash, label=f"towards {name}")
@@ -320,7 +323,8 @@ def directions(panels: Mapping[str, Directions]) -> Figure:
         axis.set(title=title, xlabel="valid, of the readable", xlim=(0, 1.03), ylim=(-0.08, 1.05))
         percent(axis.xaxis)
         percent(axis.yaxis)
-    axes[0, 0].set_ylabel("trained on, of the valid")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("trained on, of the valid")
     legend_below(figure, axes[0][:1], ncols=3)
     return figure
 
