@@ -61,6 +61,14 @@ def test_endings_are_of_the_last_step(rows, results):
     }
 
 
+def test_endings_at_a_step_are_of_that_step_and_tell_the_images(rows, results):
+    counts = [[[10, 0, 0, 0], [1, 2, 3, 4]]]
+    (row,) = rows(tables.endings([results(counts)], 1000))
+    assert row["invalid"].startswith("100%") and row["images seen"] == "7,000"
+    with pytest.raises(ValueError, match="step=500; 'toy' was measured at 1000, 2000"):
+        tables.endings([results(counts)], 500)
+
+
 def test_settings_are_those_of_the_configuration(rows, results):
     (row,) = rows(tables.settings([results([[[10, 0, 0, 0]] * 2])]))
     assert row == {

@@ -92,12 +92,30 @@ def readable_shares(
     return table(rows)
 
 
-def endings(experiments: Iterable[Results]) -> Markdown:
-    """The share of each outcome at the end of training: mean over the seeds, and interval."""
+def endings(experiments: Iterable[Results], step: int | None = None) -> Markdown:
+    """The share of each outcome at the end of training: mean over the seeds, and interval.
+
+    Args:
+        experiments: a row each.
+        step: a measured step to be told of in place of the last one, the same in all rows.
+
+    Raises:
+        ValueError: for a step at which an experiment was not measured.
+    """
     rows = []
     for results in experiments:
-        rows.append({"experiment": f"`{results.name}`"} | outcome_cells(results.counts[:, -1]))
+        if step is not None and step not in results.steps:
+            known = ", ".join(map(str, results.steps))
+            raise ValueError(f"step={step}; {results.name!r} was measured at {known}")
+        place = -1 if step is None else results.steps.tolist().index(step)
+        seen = {} if step is None else {"images seen": _images(results, step)}
+        cells = outcome_cells(results.counts[:, place])
+        rows.append({"experiment": f"`{results.name}`"} | seen | cells)
     return table(rows)
+
+
+def _images(results: Results, step: int) -> str:
+    return f"{step * results.experiment.training.batch:,}"
 
 
 def settings(experiments: Iterable[Results]) -> Markdown:
