@@ -81,7 +81,11 @@ def test_directions_are_told_at_a_share_and_at_the_end(rows):
     steps, valid = np.array([10, 200, 3000]), np.array([0.1, 0.25, 0.75])
     kept = np.array([[0.4, 0.1, 0.7], [0.5, 0.4, 0.6], [0.8, 0.7, 0.9]])
     one = Directions(laws, steps, valid, kept)
-    early, late = rows(tables.directions({"50": one, "none": replace(one, valid=0 * valid)}))
+    nothing = replace(one, steps=steps[:0], valid=valid[:0], kept=kept[:0])
+    early, late, none = rows(tables.directions({"50": one, "none": nothing}))
+    assert none["step"] == "too few valid samples at any" and none["valid"] == ""
+    (end,) = rows(tables.directions({"chance": replace(one, valid=valid / 10)}))
+    assert end["step"] == "3,000"  # it never has so many valid ones
     assert (early["step"], late["step"]) == ("200", "3,000")
     assert late["valid"] == "75%" and late["trained on, of the valid"] == "80% (70% to 90%)"
     assert early["as valid, towards the rule"] == "35%"

@@ -131,23 +131,27 @@ def directions(networks: Mapping[str, Directions], share: float = 0.2) -> Markdo
 
     Args:
         networks: title -> a network's shares and the laws'.
-        share: of valid samples; the first measured step with so many is shown, and the last.
+        share: of valid samples; the first step with so many is shown, and the last.
     """
     rows = []
     for title, one in networks.items():
-        reached = np.flatnonzero(one.valid >= share)
-        for place in sorted({*reached[:1].tolist(), len(one.steps) - 1} if len(reached) else ()):
-            laws = one.at(one.valid[place]).items()
-            share, low, high = one.kept[place]
+        places = [*np.flatnonzero(one.valid >= share)[:1], *range(len(one.steps))[-1:]]
+        for place in sorted(set(places)):
+            kept, low, high = one.kept[place]
             rows.append(
                 {
-                    "training set": title,
+                    "network": title,
                     "step": f"{one.steps[place]:,}",
                     "valid": f"{one.valid[place]:.0%}",
-                    "trained on, of the valid": interval(share, low, high, ".0%"),
+                    "trained on, of the valid": interval(kept, low, high, ".0%"),
                 }
-                | {f"as valid, towards {name}": _share(expected) for name, expected in laws}
+                | {
+                    f"as valid, towards {name}": _share(expected)
+                    for name, expected in one.at(one.valid[place]).items()
+                }
             )
+        if not places:
+            rows.append({"network": title, "step": "too few valid samples at any"})
     return table(rows)
 
 
