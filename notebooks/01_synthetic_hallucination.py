@@ -668,20 +668,16 @@ tables.directions(ways)
 #|   at 20 tuples to forty thousand at 200; at 470 no training had escaped by its end, which is
 #|   below the line
 bounds = {n: escape_bounds(one) for n, one in dial.items()}
-law = escape_law({n: bounds[n] for n in TUPLES if n <= 200})
+law = escape_law({n: bounds[n] for n in TUPLES if n <= 200}, beyond=470)
 figures.escape_law(bounds, law, "training tuples, n")
 plt.show()
 
 # %% tags=["hide-input"]
-last, expected = dial[470].steps[-1], law.scale * 470**law.exponent if law else np.nan
-Markdown(
-    f"By this law a training on 470 tuples escapes at about step {expected:,.0f}. By step {last:,} "
-    f"{np.isfinite(bounds[470][1]).sum()} of {len(bounds[470][1])} had."
-)
+tables.expected_escape(law, dial[470])
 
 # %% [markdown]
-# Of 470 tuples the law can say no more than that it is not against what we see: the trainings end
-# before it expects an escape. And those on 470 tuples are on another way.
+# So 470 tuples are learned sooner than the law of memory says. They are on another way, that to the
+# rule.
 #
 # ### How far apart are two places?
 #

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.stats import norm
 
 from localbias import statistics
-from localbias.statistics import SPREAD, power_law, rank_correlation, wilson
+from localbias.statistics import SPREAD, power_law, power_law_at, rank_correlation, wilson
 
 SIZES = np.repeat([20.0, 35, 50, 100, 150, 200], 3)
 
@@ -74,6 +74,26 @@ def test_the_interval_holds_its_level():
         found = power_law(SIZES, after, until)
         hits += found.low <= 1.5 <= found.high
     assert hits >= 51  # 95 % less what a small number of points costs a likelihood interval
+
+
+def test_the_value_of_the_law_and_its_interval_are_those_of_least_squares():
+    """Between close bounds: the standard error of a regression line, inside and beyond the sizes."""
+    after, until, times = events(spread=0.3)
+    found = power_law(SIZES, after, until)
+    design = np.stack([np.ones(len(SIZES)), np.log(SIZES)], 1)
+    (height, slope), *_ = np.linalg.lstsq(design, np.log(times), rcond=None)
+    spread = (np.log(times) - design @ [height, slope]).std()
+    for at in (20.0, 80.0, 1000.0):
+        value, low, high = power_law_at(SIZES, after, until, at)
+        assert value == pytest.approx(found.scale * at**found.exponent, rel=1e-3)
+        there = np.array([1, math.log(at)])
+        width = 1.96 * spread * math.sqrt(there @ np.linalg.inv(design.T @ design) @ there)
+        assert math.log(high / value) == pytest.approx(width, rel=0.2)
+        assert math.log(value / low) == pytest.approx(width, rel=0.2)
+    assert power_law_at([20, 50], [100, 900], [120, math.inf], 80) is None
+    for wrong in (0, -1.0, math.nan):
+        with pytest.raises(ValueError, match=f"at={wrong}; allowed: above 0"):
+            power_law_at(SIZES, after, until, wrong)
 
 
 def test_one_size_that_was_seen_gives_no_law():

@@ -31,6 +31,16 @@ def test_the_law_takes_every_seed_of_every_setting():
     for n in (2, 4, 8):  # seeds that escape at 8·n², and at twice that
         rows = [[90 if step < when else 10 for step in steps] for when in (8 * n**2, 16 * n**2)]
         bounds[n] = escape_bounds(Counted(steps, rows))
-    law = escape_law(bounds)
-    assert law.exponent == pytest.approx(2, abs=0.15) and law.low < 2 < law.high
+    found = escape_law(bounds)
+    assert found.law.exponent == pytest.approx(2, abs=0.15) and found.law.low < 2 < found.law.high
     assert escape_law({2: bounds[2]}) is None
+    assert (found.settings[0], found.settings[-1]) == pytest.approx((2, 8))
+    value, low, high = found.expected.T
+    np.testing.assert_allclose(
+        value, found.law.scale * found.settings**found.law.exponent, rtol=2e-3
+    )
+    assert (low < value).all() and (value < high).all()
+    further = escape_law(bounds, beyond=32)
+    assert further.settings[-1] == pytest.approx(32) and further.law == found.law
+    widths = np.log(further.expected[:, 2] / further.expected[:, 1])
+    assert widths[-1] == max(widths), "the less is known, the farther from what was seen"

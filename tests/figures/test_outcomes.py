@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 
 from localbias import figures
 from localbias.experiments.directions import Directions
+from localbias.experiments.escapes import EscapeLaw
 from localbias.figures.style import COLOURS
 from localbias.measure import OUTCOMES
 from localbias.statistics import PowerLaw, wilson
@@ -116,17 +117,24 @@ def test_an_escape_law_shows_bounds_law_and_what_had_not_escaped():
         20.0: (np.array([100.0, 120.0]), np.array([200.0, 240.0])),
         80.0: (np.array([1500.0, 4000.0]), np.array([3000.0, np.inf])),
     }
-    law = PowerLaw(1.5, 1.2, 1.9, 2.0, 0.1)
+    line = np.geomspace(20, 200, 5)
+    expected = np.stack([2 * line**1.5, line**1.5, 4 * line**1.5], 1)
+    law = EscapeLaw(PowerLaw(1.5, 1.2, 1.9, 2.0, 0.1), line, expected)
     figure = figures.escape_law(bounds, law, "n")
     (axis,) = figure.axes
     bars = [line for line in axis.lines if line.get_linewidth() == 3 and len(line.get_xdata())]
     assert [sorted(bar.get_ydata()) for bar in bars] == [[100, 200], [120, 240], [1500, 3000]]
+    places = [bar.get_xdata()[0] for bar in bars]  # of seeds, side by side about their setting
+    assert places[0] < 20 < places[1] and places[0] * places[1] == pytest.approx(400)
     (triangle,) = [
         line for line in axis.lines if line.get_marker() == "^" and len(line.get_xdata())
     ]
-    assert (list(triangle.get_xdata()), list(triangle.get_ydata())) == ([80], [4000])
-    line = next(line for line in axis.lines if "n^1.50 (1.20 to 1.90)" in line.get_label())
-    np.testing.assert_allclose(line.get_ydata(), 2 * line.get_xdata() ** 1.5)
+    assert list(triangle.get_ydata()) == [4000]
+    drawn = next(line for line in axis.lines if "n^1.50 (1.20 to 1.90)" in line.get_label())
+    np.testing.assert_allclose(drawn.get_xydata(), np.stack([line, expected[:, 0]], 1))
+    (band,) = axis.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(20**1.5) and heights.max() == pytest.approx(4 * 200**1.5)
     assert axis.get_xlabel() == "n" and axis.get_xscale() == axis.get_yscale() == "log"
     assert not [
         line

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from localbias.experiments.directions import Directions
+from localbias.experiments.escapes import EscapeLaw
 from localbias.figures.style import (
     CHANCE_DASH,
     COLOURS,
@@ -26,7 +27,6 @@ from localbias.figures.style import (
     step_axis,
 )
 from localbias.measure import OUTCOMES, Outcomes, readable_share
-from localbias.statistics import PowerLaw
 
 
 def outcome_curves(
@@ -254,36 +254,32 @@ def outcome_ends(bars: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
 
 
 def escape_law(
-    bounds: Mapping[float, tuple[np.ndarray, np.ndarray]], law: PowerLaw | None, dial: str
+    bounds: Mapping[float, tuple[np.ndarray, np.ndarray]], law: EscapeLaw | None, dial: str
 ) -> Figure:
     """Steps until trainings escape, over a dial, with the power law through them and its interval.
 
     Args:
         bounds: setting -> until when each seed had not escaped and by when it had, infinite for a
             seed that had not by the end.
-        law: through them; None for none.
+        law: through them, or through some; None for none.
         dial: what is turned, for the axis.
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.6))
     settings = np.array(list(bounds), float)
-    for setting, (after, until) in bounds.items():
-        for low, high in zip(after, until):
-            if np.isfinite(high):
-                axis.plot([setting] * 2, [low, high], color=CYCLE[0], linewidth=3, alpha=0.8)
-            else:
-                axis.plot(setting, low, "^", color=CYCLE[1], markersize=8)
     if law:
-        line = np.geomspace(settings.min(), settings.max(), 50)
-        middle = np.exp(np.log(settings).mean())
-        label = f"∝ n^{law.exponent:.2f} ({law.low:.2f} to {law.high:.2f})"
-        axis.plot(line, law.scale * line**law.exponent, color=DARK, linewidth=1, label=label)
-        ends = [
-            law.scale * middle**law.exponent * (line / middle) ** slope
-            for slope in (law.low, law.high)
-        ]
-        axis.fill_between(
-            line, np.min(ends, 0), np.max(ends, 0), color=GREY, alpha=0.3, linewidth=0
-        )
+        value, low, high = law.expected.T
+        exponent = law.law
+        label = f"∝ n^{exponent.exponent:.2f} ({exponent.low:.2f} to {exponent.high:.2f})"
+        axis.plot(law.settings, value, color=DARK, linewidth=1, label=label)
+        axis.fill_between(law.settings, low, high, color=GREY, alpha=0.3, linewidth=0)
+    for setting, (after, until) in bounds.items():
+        # Seeds side by side: many have the same bounds.
+        for place, (low, high) in enumerate(zip(after, until)):
+            x = setting * 1.03 ** (place - (len(after) - 1) / 2)
+            if np.isfinite(high):
+                axis.plot([x, x], [low, high], color=CYCLE[0], linewidth=3, alpha=0.8)
+            else:
+                axis.plot(x, low, "^", color=CYCLE[1], markersize=8)
     axis.plot([], [], color=CYCLE[0], linewidth=3, label="between two measured steps, a seed")
     axis.plot([], [], "^", color=CYCLE[1], markersize=8, label="not by the end")
     axis.set(xscale="log", yscale="log", xlabel=dial, ylabel="training steps until escape")

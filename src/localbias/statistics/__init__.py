@@ -12,7 +12,7 @@ from localbias.statistics.intervals import (
     student_quantile,
     wilson,
 )
-from localbias.statistics.powerlaw import SPREAD, PowerLaw, power_law
+from localbias.statistics.powerlaw import SPREAD, PowerLaw, power_law, power_law_at
 from localbias.statistics.ranks import (
     Auc,
     RankCorrelation,
@@ -32,6 +32,7 @@ __all__ = [
     "frechet",
     "mean_interval",
     "power_law",
+    "power_law_at",
     "rank_correlation",
     "removed",
     "roc",

@@ -34,6 +34,7 @@ class PowerLaw(NamedTuple):
 
 SPREAD = 0.02  # below it a line through all the intervals would have an infinite likelihood
 STEEPEST = 20.0  # exponents beyond this are not looked at
+FARTHEST = 40.0  # nor values that are farther than e^40 from the best
 
 
 def power_law(
@@ -58,54 +59,118 @@ def power_law(
             (0, 1).
     """
     require_level(level)
+    times = _times(x, after, until)
+    if len(np.unique(times.x[np.isfinite(times.until)])) < 2:
+        return None
+    pivot = float(np.log(times.x).mean())
+    height, log_spread, exponent = _best(times, pivot)[1]
+    low, high = _profile(times, pivot, 2, level, (-STEEPEST, STEEPEST))
+    scale = math.exp(height - exponent * pivot)
+    return PowerLaw(float(exponent), low, high, scale, SPREAD + math.exp(log_spread))
+
+
+def power_law_at(
+    x: ArrayLike, after: ArrayLike, until: ArrayLike, at: float, level: float = 0.95
+) -> tuple[float, float, float] | None:
+    """What the law of `power_law` expects at some x, and its interval by the profile likelihood.
+
+    It is the interval of the law's own value; single times scatter about that by its `spread`.
+
+    Args:
+        x: [n], as of `power_law`.
+        after: [n].
+        until: [n].
+        at: where, above 0.
+        level: of the interval.
+
+    Returns:
+        Value, low and high end; None where there is no law.
+
+    Raises:
+        ValueError: as `power_law`, also where `at` is not above 0.
+    """
+    require_level(level)
+    times = _times(x, after, until)
+    if not at > 0:
+        raise ValueError(f"at={at}; allowed: above 0")
+    if len(np.unique(times.x[np.isfinite(times.until)])) < 2:
+        return None
+    pivot = math.log(at)
+    height = _best(times, pivot)[1][0]
+    low, high = _profile(times, pivot, 0, level, (height - FARTHEST, height + FARTHEST))
+    return math.exp(height), math.exp(low), math.exp(high)
+
+
+class _Times(NamedTuple):
+    """Where, and between which bounds: float64 [n] each."""
+
+    x: np.ndarray
+    after: np.ndarray
+    until: np.ndarray
+
+
+def _times(x: ArrayLike, after: ArrayLike, until: ArrayLike) -> _Times:
     x, after, until = (np.asarray(part, dtype=np.float64) for part in (x, after, until))
     if (x <= 0).any() or (after <= 0).any() or (until <= after).any():
         raise ValueError(f"x={x}, after={after}, until={until}; allowed: 0 < after < until, x > 0")
-    if len(np.unique(x[np.isfinite(until)])) < 2:
-        return None
-    logs, low, high = np.log(x), np.log(after), np.log(until)
-    middle = logs.mean()
+    return _Times(x, after, until)
 
-    def cost(height: float, log_spread: float, slope: float) -> float:
-        """The negative log-likelihood; `height` is that of the line at the middle."""
-        spread = SPREAD + math.exp(log_spread)
-        line = height + slope * (logs - middle)
-        below, above = (low - line) / spread, (high - line) / spread
-        # The smaller tails, so that their difference keeps its digits.
-        flip = below > 0
-        ends = np.where(flip, -above, below), np.where(flip, -below, above)
-        small, large = log_ndtr(ends[0]), log_ndtr(ends[1])
-        return -float(np.sum(large + np.log1p(-np.exp(np.minimum(small - large, -1e-12)))))
 
-    seen = np.isfinite(until)
-    guess = np.polyfit(logs[seen] - middle, (low + high)[seen] / 2, 1)
+def _cost(times: _Times, pivot: float, free: np.ndarray) -> float:
+    """The negative log-likelihood of the line's height at ln x = pivot, ln(spread), and slope."""
+    height, log_spread, slope = free
+    spread = SPREAD + math.exp(log_spread)
+    line = height + slope * (np.log(times.x) - pivot)
+    below, above = (np.log(times.after) - line) / spread, (np.log(times.until) - line) / spread
+    # The smaller tails, so that their difference keeps its digits.
+    flip = below > 0
+    ends = np.where(flip, -above, below), np.where(flip, -below, above)
+    small, large = log_ndtr(ends[0]), log_ndtr(ends[1])
+    return -float(np.sum(large + np.log1p(-np.exp(np.minimum(small - large, -1e-12)))))
 
-    def best(slope: float) -> tuple[float, np.ndarray]:
-        found = minimize(
-            lambda free: cost(free[0], free[1], slope),
-            [guess[1], math.log(0.3)],
-            method="Nelder-Mead",
-            options=dict(xatol=1e-6, fatol=1e-8, maxiter=4000),
-        )
-        return float(found.fun), found.x
 
-    whole = minimize(
-        lambda free: cost(free[0], free[1], free[2]),
-        [guess[1], math.log(0.3), guess[0]],
+def _best(
+    times: _Times, pivot: float, held: int | None = None, value: float = 0.0
+) -> tuple[float, np.ndarray]:
+    """The lowest cost, with one of the three parameters held at a value or none, and where."""
+    seen = np.isfinite(times.until)
+    middle = (np.log(times.after) + np.log(times.until))[seen] / 2
+    slope, height = np.polyfit(np.log(times.x)[seen] - pivot, middle, 1)
+    guess = np.array([height, math.log(0.3), slope])
+    if held is not None:
+        guess[held] = value
+    free = [k for k in range(3) if k != held]
+
+    def whole(part: np.ndarray) -> np.ndarray:
+        all_three = guess.copy()
+        all_three[free] = part
+        return all_three
+
+    found = minimize(
+        lambda part: _cost(times, pivot, whole(part)),
+        guess[free],
         method="Nelder-Mead",
         options=dict(xatol=1e-6, fatol=1e-8, maxiter=8000),
     )
-    height, log_spread, exponent = whole.x
-    allowed = whole.fun + chi2.ppf(level, 1) / 2
+    return float(found.fun), whole(found.x)
 
-    def excess(slope: float) -> float:
-        return best(slope)[0] - allowed
 
-    ends = [
-        brentq(excess, exponent, end, xtol=1e-4)
+def _profile(
+    times: _Times, pivot: float, held: int, level: float, bounds: tuple[float, float]
+) -> list[float]:
+    """The ends of one parameter's interval: where its profile likelihood has fallen so far.
+
+    An end beyond the bounds is infinite.
+    """
+    lowest, where = _best(times, pivot)
+    allowed = lowest + chi2.ppf(level, 1) / 2
+
+    def excess(value: float) -> float:
+        return _best(times, pivot, held, value)[0] - allowed
+
+    return [
+        brentq(excess, where[held], end, xtol=1e-4)
         if excess(end) > 0
-        else math.copysign(math.inf, end)
-        for end in (-STEEPEST, STEEPEST)
+        else math.copysign(math.inf, end - where[held])
+        for end in bounds
     ]
-    scale = math.exp(height - exponent * middle)
-    return PowerLaw(float(exponent), ends[0], ends[1], scale, SPREAD + math.exp(log_spread))

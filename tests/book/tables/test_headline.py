@@ -1,5 +1,6 @@
 """The tables beside the paper's headline figures say what configurations and counts say."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from localbias.book import tables
 from localbias.book.ledger import says
 from localbias.experiments import Sampling, catalogue
 from localbias.experiments.directions import Directions
+from localbias.experiments.escapes import EscapeLaw
+from localbias.statistics import PowerLaw
 
 COUNTS = [[[10, 0, 0, 0], [1, 2, 3, 4]], [[10, 0, 0, 0], [3, 2, 1, 4]]]
 
@@ -91,6 +94,19 @@ def test_directions_are_told_at_a_share_and_at_the_end(rows):
     assert early["as valid, towards the rule"] == "35%"
     assert early["as valid, towards pairs"] == "65%"
     assert late["as valid, towards pairs"] == "–"  # pairs never know so much
+
+
+def test_what_a_law_expects_is_beside_what_was_seen(results):
+    law = EscapeLaw(
+        PowerLaw(1.5, 1.2, 1.8, 2.0, math.log(1.25)),
+        np.array([20.0, 470.0]),
+        np.array([[100, 90, 120], [165_585.8, 118_703.2, 233_346.1]]),
+    )
+    ended = results([[[0, 9, 1, 0], [0, 4, 6, 0]], [[0, 9, 1, 0], [0, 9, 1, 0]]])
+    said = tables.expected_escape(law, ended).data
+    assert "on 470 to escape at step 165,586 (118,703 to 233,346, 95 %)" in said
+    assert "by 25%" in said and said.endswith("By step 2,000 1 of 2 had.")
+    assert tables.expected_escape(None, ended).data.startswith("Too few trainings escaped")
 
 
 def test_an_item_that_the_paper_does_not_number_is_refused():

@@ -4,7 +4,13 @@ Here lives every table that a chapter shows: `table` writes rows of cells, the o
 what the rows are. No chapter types one.
 """
 
-from localbias.book.tables.headline import beside_paper, directions, orders, samplers
+from localbias.book.tables.headline import (
+    beside_paper,
+    directions,
+    expected_escape,
+    orders,
+    samplers,
+)
 from localbias.book.tables.locality import (
     CHOICES,
     above_chance,
@@ -38,6 +44,7 @@ __all__ = [
     "endings",
     "estimates",
     "exact_samples",
+    "expected_escape",
     "interval",
     "nearest",
     "orders",

@@ -11,6 +11,7 @@ from localbias.book.tables.markdown import interval, seeds, table
 from localbias.book.tables.outcomes import outcome_cells, sampler
 from localbias.experiments import Experiment, Results, Setup, operations
 from localbias.experiments.directions import Directions
+from localbias.experiments.escapes import EscapeLaw, escape_bounds
 from localbias.grammar import Grammar, maximum_entropy
 from localbias.measure import OUTCOMES
 
@@ -153,6 +154,26 @@ def directions(networks: Mapping[str, Directions], share: float = 0.2) -> Markdo
         if not places:
             rows.append({"network": title, "step": "too few valid samples at any"})
     return table(rows)
+
+
+def expected_escape(law: EscapeLaw | None, results: Results) -> Markdown:
+    """When a law expects trainings to escape, and how many did by their end.
+
+    Args:
+        law: told up to the setting of these trainings; None where there is none.
+        results: the trainings.
+    """
+    _, until = escape_bounds(results)
+    seen = f"{np.isfinite(until).sum()} of {len(until)}"
+    outcome = f"By step {results.steps[-1]:,} {seen} had."
+    if law is None:
+        return Markdown(f"Too few trainings escaped for a law. {outcome}")
+    value, low, high = (f"{number:,.0f}" for number in law.expected[-1])
+    scatter = f"{np.expm1(law.law.spread):.0%}"
+    return Markdown(
+        f"The law expects a training on {law.settings[-1]:.0f} to escape at step {value} ({low} to "
+        f"{high}, 95 %), and single trainings to scatter about that by {scatter}. {outcome}"
+    )
 
 
 def _share(value: float) -> str:
