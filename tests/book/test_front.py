@@ -66,7 +66,7 @@ def test_the_card_has_the_size_that_previews_ask_for():
 def test_results_with_numbers_figures_and_rows():
     found = findings.findings()
     rows = {row["id"] for row in ledger.rows()}
-    assert len(found) == 5
+    assert len(found) == 6
     for text in found:
         assert re.search(r"\d", text) and "nan" not in text
         claims = re.findall(r"<claim-([\w.-]+)>", text)
@@ -74,7 +74,7 @@ def test_results_with_numbers_figures_and_rows():
     figures = re.findall(r"`fig-([\w-]+)`", " ".join(found))
     from localbias.book.origins import all_origins
 
-    assert len(figures) == 4 and set(figures) <= set(all_origins())
+    assert len(figures) == 5 and set(figures) <= set(all_origins())
 
 
 def test_a_finding_has_the_number_of_the_record():
@@ -85,6 +85,16 @@ def test_a_finding_has_the_number_of_the_record():
     share = (counts[:, 2:].sum(1) / counts[:, 1:].sum(1)).mean()
     assert f"can be read {share:.1%} (" in findings.chance()
     assert f"keep it in {unet.chance[2] + unet.chance[3]:.1%}" in findings.chance()
+
+
+def test_the_way_to_the_rule_has_the_counts_of_the_records():
+    from localbias.experiments import Results, catalogue
+
+    many = Results(catalogue.found("quarter-token-dit-470", "laptop", (0, 1, 2)))
+    known, new = (many.counts[:, -1, k] for k in (2, 3))
+    text = findings.to_the_rule()
+    assert f"and {(known / (known + new)).mean():.0%} (" in text and "the 70% of all sums" in text
+    assert "470 of the 670 sums" in text and "Trained on 50, it was on" in text
 
 
 def test_a_missing_record_is_named(monkeypatch):

@@ -10,7 +10,7 @@ from localbias.exact import NAMES
 from localbias.experiments import Results, catalogue
 from localbias.experiments.recursion import stem_of
 from localbias.measure import readable_share
-from localbias.statistics import mean_interval
+from localbias.statistics import mean_interval, share_over_seeds
 from localbias.store import RECORDS, find
 
 Finding = Callable[[], str]
@@ -22,7 +22,7 @@ def findings() -> list[str]:
     Raises:
         ValueError: where a record is missing, naming the experiment.
     """
-    return [finding() for finding in (chance, perfect, one_half, without_memory, sign)]
+    return [finding() for finding in (chance, perfect, one_half, to_the_rule, without_memory, sign)]
 
 
 def chance() -> str:
@@ -83,6 +83,25 @@ def without_memory() -> str:
         f"{ratios.max():.2f} to {ratios.min():.2f}, and in the end {new:.0%} of the samples are "
         f"valid words that the network never saw. {{numref}}`fig-dyck-unet-along-training`, "
         f"{{ref}}`in the ledger <claim-fall-is-memory>`."
+    )
+
+
+def to_the_rule() -> str:
+    """On many sums of digits the DiT's valid samples are known as the rule's are, on few all are."""
+    few, many = _results("quarter-token-dit-50"), _results("quarter-token-dit-470")
+    known = [
+        share_over_seeds(one.counts[:, -1, 2], one.counts[:, -1, 2:].sum(1)) for one in (few, many)
+    ]
+    (memory, *_), (mean, low, high) = known
+    strings, total = many.experiment.n_train, len(many.setup.grammar.support)
+    valid = readable_share(many.counts[:, -1], [2, 3])[0]
+    return (
+        f"**With enough strings, the rule and not the list.** A DiT is trained on {strings} of the "
+        f"{total} sums. Of its samples {valid:.0%} keep the rule, and {mean:.0%} ({low:.0%} to "
+        f"{high:.0%}) of these it was trained on: about as many as the {strings / total:.0%} of all "
+        f"sums that it was shown. Trained on {few.experiment.n_train}, it was on {memory:.0%} of "
+        f"the valid ones that it draws. {{numref}}`fig-directions`, "
+        f"{{ref}}`in the ledger <claim-quarter-extrapolation>`."
     )
 
 
