@@ -87,7 +87,7 @@ def without_memory() -> str:
 
 
 def to_the_rule() -> str:
-    """On many sums of digits the DiT's valid samples are known as the rule's are, on few all are."""
+    """On many sums the DiT has seen as many of its valid samples as of all sums; on few, all."""
     few, many = _results("quarter-token-dit-50"), _results("quarter-token-dit-470")
     known = [
         share_over_seeds(one.counts[:, -1, 2], one.counts[:, -1, 2:].sum(1)) for one in (few, many)
@@ -98,9 +98,9 @@ def to_the_rule() -> str:
     return (
         f"**With enough strings, the rule and not the list.** A DiT is trained on {strings} of the "
         f"{total} sums. Of its samples {valid:.0%} keep the rule, and {mean:.0%} ({low:.0%} to "
-        f"{high:.0%}) of these it was trained on: about as many as the {strings / total:.0%} of all "
-        f"sums that it was shown. Trained on {few.experiment.n_train}, it was on {memory:.0%} of "
-        f"the valid ones that it draws. {{numref}}`fig-directions`, "
+        f"{high:.0%}) of these it was trained on: about as many as the {strings / total:.0%} of "
+        f"all sums that it was shown. Trained on {few.experiment.n_train}, it was on "
+        f"{memory:.0%} of the valid ones that it draws. {{numref}}`fig-directions`, "
         f"{{ref}}`in the ledger <claim-quarter-extrapolation>`."
     )
 
