@@ -535,23 +535,23 @@ if tier != "smoke" and seed == 0:
 #
 # ### Where do they go?
 #
-# **To the rule, where pairs make it; the UNet on Dyck words bends to its training words in the end,
-# and the MLP on a check of eight goes there at once.**
+# **The DiT goes to the rule on a check of two, and near it on Dyck words; the UNet draws Dyck words
+# as their pairs would have them; the MLP on a check of eight goes to its training set.**
 #
-# Chapter 1 asked it of sums of digits: of the samples that keep the rule, how many does the network
-# know from its training? The curves are laws on their way from independent symbols: to the rule, to
-# the pairs of the training strings, fitted ever more closely, and to the training strings
-# themselves.
+# Chapter 1 asked it of sums of digits ({numref}`fig-directions`): of the samples that keep the
+# rule, how many was the network trained on? The lines are copies of all valid strings and of the
+# training set, with ever fewer mistakes, and ever closer fits to the pairs of the training set.
 
 # %% tags=["hide-input"]
 #| label: text-directions
 #| fig-cap: >-
-#|   How many samples are valid, and how many of these were trained on, at each measured step with
-#|   20 valid samples or more; beside three laws on their way from independent symbols.
+#|   How many samples keep the rule, and how many of these were trained on. Points: a network at
+#|   each measured step at which half of each seed's samples can be read and ten are valid. Lines:
+#|   made-up samplers on their way from independent symbols (square).
 #| fig-alt: >-
-#|   The points of the DiT on Dyck words and on a check of two go to the right along the curve of
-#|   the rule, those of the UNet above it, those of the MLP on a check of eight up along the left
-#|   and then to the corner of the training set
+#|   The points of the DiT on a check of two go to the right along the curve of the rule, on Dyck
+#|   words a little above it; those of the UNet along the curve of pairs; those of the MLP on a
+#|   check of eight along the curve of the training set
 going = {
     "Dyck, L = 12, DiT": dyck["Dyck, L = 12"],
     "Dyck, L = 12, UNet": unet_dyck["UNet, L = 12"],
@@ -563,11 +563,13 @@ figures.directions(ways)
 plt.show()
 
 # %% tags=["hide-input"]
-directions_table(ways, 0.6)
+directions_table(ways)
 
 # %% [markdown]
-# So the same measurement tells a network that has found the rule from one that has learned its list
-# by heart, and from one that knows pairs. It needs no probe, only strings that can be counted.
+# So one measurement tells a network near the rule from one that draws its list. It needs no probe,
+# only a rule whose strings can be enumerated. The DiT ends a little above the rule's line on Dyck
+# words, the UNet above its pairs': both come to favour their training words in the end. And the MLP
+# draws what a copyist would, who knows 64 strings by heart and makes mistakes.
 #
 # ## Words
 #
@@ -771,8 +773,8 @@ beside_paper(
 # list that were not shown are a few in a hundred at most. The heat grows from the letter's own cell
 # over the whole word. On characters the ratio falls likewise, but next to no hallucination is
 # counted on the way. The pictures show why ({numref}`fig-characters-unet-samples`): for most of the
-# training they are characters that do not exist, of clean strokes, and not of whole quarters, which
-# is what the reader knows. {numref}`fig-characters-pieces` asks of what they are put together.
+# training they are clean strokes that form no real character. The reader knows whole quarters only,
+# so it counts none of them. {numref}`fig-characters-pieces` asks of what they are put together.
 #
 # ### In a proportional font
 #

@@ -91,9 +91,19 @@ def test_the_value_of_the_law_and_its_interval_are_those_of_least_squares():
         assert math.log(high / value) == pytest.approx(width, rel=0.2)
         assert math.log(value / low) == pytest.approx(width, rel=0.2)
     assert power_law_at([20, 50], [100, 900], [120, math.inf], 80) is None
-    for wrong in (0, -1.0, math.nan):
-        with pytest.raises(ValueError, match=f"at={wrong}; allowed: above 0"):
+    for wrong in (0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"at={wrong}; allowed: above 0, and finite"):
             power_law_at(SIZES, after, until, wrong)
+
+
+def test_a_law_without_a_slope_and_one_beyond_all_slopes_have_intervals():
+    flat = [20.0, 50, 100], [10.0] * 3, [1e5] * 3  # anything between them is possible
+    assert abs(power_law(*flat).exponent) < 20
+    value, low, high = power_law_at(*flat, 470)
+    assert low < value < high
+    steep = [20, 20.5, 20, 20.5], [100, 900, 101, 905], [120, 1000, 121, 1001]
+    found = power_law(*steep)
+    assert found.exponent > 20 and (found.low, found.high) == (-math.inf, math.inf)
 
 
 def test_one_size_that_was_seen_gives_no_law():

@@ -12,6 +12,7 @@ from localbias.book import findings, ledger, opening
 from localbias.book.chapters import CARD
 from localbias.experiments import catalogue, recursion
 from localbias.measure import OUTCOMES
+from localbias.statistics import share_over_seeds
 from localbias.store import ROOT
 
 
@@ -87,14 +88,19 @@ def test_a_finding_has_the_number_of_the_record():
     assert f"keep it in {unet.chance[2] + unet.chance[3]:.1%}" in findings.chance()
 
 
-def test_the_way_to_the_rule_has_the_counts_of_the_records():
+def test_of_many_strings_new_ones_come_as_the_rule_has_them_and_of_few_none():
+    """What the sentence says in words holds of the records; if not, it has to say something else."""
     from localbias.experiments import Results, catalogue
 
-    many = Results(catalogue.found("quarter-token-dit-470", "laptop", (0, 1, 2)))
-    known, new = (many.counts[:, -1, k] for k in (2, 3))
-    text = findings.to_the_rule()
-    assert f"and {(known / (known + new)).mean():.0%} (" in text and "the 70% of all sums" in text
-    assert "470 of the 670 sums" in text and "Trained on 50, it was on" in text
+    known, shares = {}, {}
+    for n in (50, 470):
+        one = Results(catalogue.found(f"quarter-token-dit-{n}", "laptop", (0, 1, 2)))
+        known[n], new = (one.counts[:, -1, k] for k in (2, 3))
+        shares[n] = share_over_seeds(known[n], known[n] + new)
+    assert shares[470][1] <= 470 / 670 <= shares[470][2] < 0.85 and shares[50][1] > 0.95
+    text = findings.new_ones_too()
+    assert "shown 470 of the 670 sums, 70%" in text and f"and {shares[470][0]:.0%} (" in text
+    assert "Shown only 50" in text and f"{shares[50][0]:.0%} of its valid" in text
 
 
 def test_a_missing_record_is_named(monkeypatch):

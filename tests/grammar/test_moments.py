@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linprog, minimize
 
 from localbias.grammar import Check, Dyck, Parity, QuarterSum
-from localbias.grammar.moments import krawtchouk, maximum_entropy, softened, truncated
+from localbias.grammar.moments import copies, krawtchouk, maximum_entropy, softened, truncated
 
 
 def statistics(strings, weights, order):
@@ -191,12 +191,61 @@ def test_softened_goes_from_the_marginals_to_the_pairs():
     assert far.entropy > between.entropy > near.entropy > pairs.entropy
 
 
+def test_softened_is_the_same_from_wherever_it_begins_and_counts_strings_by_their_weights():
+    strings, _ = QuarterSum().split(60, 1)
+    (cold,), (_, warm) = (softened(strings, 10, 2, some) for some in ([0.01], [1.0, 0.01]))
+    torch.testing.assert_close(cold.probabilities, warm.probabilities, atol=1e-8, rtol=0)
+    weights = torch.full((60,), 1 / 61, dtype=torch.float64)
+    weights[0] *= 2
+    twice = torch.cat([strings[:1], strings])
+    (by_weight,) = softened(strings, 10, 2, [0.01], weights)
+    (by_rows,) = softened(twice, 10, 2, [0.01])
+    torch.testing.assert_close(by_weight.probabilities, by_rows.probabilities, atol=1e-8, rtol=0)
+
+
+def test_copies_forget_each_symbol_by_itself():
+    """By hand: the sum over all originals of the product over the places."""
+    strings = torch.tensor([[0, 1, 2], [2, 2, 0], [1, 1, 1], [0, 2, 2]])
+    weights = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
+    errors = (0.0, 0.3, 1.0)
+    every, laws = copies(strings, 3, errors, weights)
+    marginals = torch.stack(
+        [((strings == k) * weights[:, None]).sum(0) for k in range(3)], 1
+    )  # [L, K]
+    for error, law in zip(errors, laws):
+        for row, found in zip(every.tolist(), law.tolist()):
+            expected = 0.0
+            for original, weight in zip(strings.tolist(), weights.tolist()):
+                product = weight
+                for place, symbol in enumerate(row):
+                    same = original[place] == symbol
+                    product *= (1 - error) * same + error * marginals[place, symbol].item()
+                expected += product
+            assert found == pytest.approx(expected, abs=1e-12)
+    alone = maximum_entropy(strings, 3, 1, weights)
+    place = {tuple(row): i for i, row in enumerate(every.tolist())}
+    chosen = laws[2][[place[tuple(row)] for row in alone.strings.tolist()]]
+    torch.testing.assert_close(chosen, alone.probabilities, atol=1e-9, rtol=0)
+    assert copies(torch.tensor([[0], [1]]), 2, [0.5])[1].tolist() == [[0.5, 0.5]]
+
+
+def test_what_cannot_be_copied_is_named():
+    strings, _ = Parity(4).split(5, 0)
+    for wrong in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match=f"errors={wrong}; allowed: 0 to 1"):
+            copies(strings, 2, [0.5, wrong])
+    with pytest.raises(ValueError, match="262144 strings; allowed: up to 131072"):
+        copies(torch.zeros(2, 18).long(), 2, [0.5])
+    with pytest.raises(ValueError, match="symbols 0 to 1; allowed: 0 to 0"):
+        copies(strings, 1, [0.5])
+
+
 def test_what_cannot_be_softened_is_named():
     strings, _ = Parity(4).split(5, 0)
     with pytest.raises(ValueError, match="order=0; allowed: 1 to 4"):
         softened(strings, 2, 0, [1.0])
-    for wrong in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match=f"penalties={wrong}; allowed: above 0"):
+    for wrong in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"penalties={wrong}; allowed: above 0, and finite"):
             softened(strings, 2, 2, [1.0, wrong])
     with pytest.raises(ValueError, match="symbols 0 to 1; allowed: 0 to 0"):
         softened(strings, 1, 2, [1.0])

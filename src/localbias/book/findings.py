@@ -22,7 +22,9 @@ def findings() -> list[str]:
     Raises:
         ValueError: where a record is missing, naming the experiment.
     """
-    return [finding() for finding in (chance, perfect, one_half, to_the_rule, without_memory, sign)]
+    return [
+        finding() for finding in (chance, perfect, one_half, new_ones_too, without_memory, sign)
+    ]
 
 
 def chance() -> str:
@@ -86,21 +88,21 @@ def without_memory() -> str:
     )
 
 
-def to_the_rule() -> str:
-    """On many sums the DiT has seen as many of its valid samples as of all sums; on few, all."""
+def new_ones_too() -> str:
+    """Of the valid sums that a DiT draws it was shown as many as of all, or all, if it saw few."""
     few, many = _results("quarter-token-dit-50"), _results("quarter-token-dit-470")
     known = [
         share_over_seeds(one.counts[:, -1, 2], one.counts[:, -1, 2:].sum(1)) for one in (few, many)
     ]
     (memory, *_), (mean, low, high) = known
-    strings, total = many.experiment.n_train, len(many.setup.grammar.support)
+    shown, total = many.experiment.n_train, len(many.setup.grammar.support)
     valid = readable_share(many.counts[:, -1], [2, 3])[0]
     return (
-        f"**With enough strings, the rule and not the list.** A DiT is trained on {strings} of the "
-        f"{total} sums. Of its samples {valid:.0%} keep the rule, and {mean:.0%} ({low:.0%} to "
-        f"{high:.0%}) of these it was trained on: about as many as the {strings / total:.0%} of "
-        f"all sums that it was shown. Trained on {few.experiment.n_train}, it was on "
-        f"{memory:.0%} of the valid ones that it draws. {{numref}}`fig-directions`, "
+        f"**With many strings, new ones too.** A DiT is shown {shown} of the {total} sums, "
+        f"{shown / total:.0%}. At the end of training {valid:.0%} of its samples keep the rule, "
+        f"and {mean:.0%} ({low:.0%} to {high:.0%}) of those are sums that it was shown. Shown "
+        f"only {few.experiment.n_train}, the same DiT draws next to no others: {memory:.0%} of its "
+        f"valid samples are among them. {{numref}}`fig-directions`, "
         f"{{ref}}`in the ledger <claim-quarter-extrapolation>`."
     )
 

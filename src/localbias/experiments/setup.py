@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from localbias import diffusion, exact
 from localbias.diffusion import Denoiser, DenoiserLike, Reverse
@@ -146,9 +147,9 @@ class Setup:
         return tally(tokens, self.grammar, self.train_strings)
 
     def law_outcomes(self, strings: Tensor, probabilities: Tensor) -> np.ndarray:
-        """The outcomes of a law on strings [n, L] with probabilities [n]: shares float64 [4]."""
-        outcomes = self.outcomes(strings).numpy()
-        return np.bincount(outcomes, probabilities.numpy(), len(OUTCOMES))
+        """The outcomes of laws on strings [n, L]: float64 [..., n] -> shares float64 [..., 4]."""
+        which = one_hot(self.outcomes(strings), len(OUTCOMES)).to(probabilities)
+        return (probabilities @ which).numpy()
 
     def sample(self, denoiser: DenoiserLike, device: str | torch.device = "cpu") -> Tensor:
         """Signals `[samples, *shape]` of a denoiser on that device, always from the same noise."""

@@ -9,7 +9,14 @@ from localbias.grammar.columns import Columns
 from localbias.grammar.information import information_by_number, mutual_information
 from localbias.grammar.law import UNREADABLE, Grammar
 from localbias.grammar.modes import Modes
-from localbias.grammar.moments import Moments, krawtchouk, maximum_entropy, softened, truncated
+from localbias.grammar.moments import (
+    Moments,
+    copies,
+    krawtchouk,
+    maximum_entropy,
+    softened,
+    truncated,
+)
 from localbias.grammar.ngrams import MarkovChain, known_ngrams
 from localbias.grammar.rules import Check, Dyck, Parity, QuarterSum
 from localbias.grammar.text import Characters, Lexicon
@@ -45,6 +52,7 @@ __all__ = [
     "Moments",
     "Parity",
     "QuarterSum",
+    "copies",
     "information_by_number",
     "known_ngrams",
     "krawtchouk",

@@ -100,46 +100,109 @@ def _maximum_entropy(
 
 
 def softened(
-    strings: Tensor, symbols: int, order: int, penalties: Iterable[float]
+    strings: Tensor,
+    symbols: int,
+    order: int,
+    penalties: Iterable[float],
+    weights: Tensor | None = None,
 ) -> list[Moments]:
     """Laws between the marginals and the maximum-entropy law: fits that are held back by a ridge.
 
     Each is p(x) ∝ q(x) exp Σ_S θ_S(x_S), with q the product of the training strings' marginals and
-    S all sets of so many places; θ minimises log Z(θ) − θ·m + λ|θ|²/2, where m are the strings'
-    statistics. For λ → ∞ that is q, for λ → 0 the law of `maximum_entropy`. So it looks as one
-    that has learned the same statistics as that law, but not yet to the end.
+    S all sets of `order` places; θ minimises log Z(θ) − θ·m + λ|θ|²/2, where m are the strings'
+    statistics. In other words p makes KL(p‖q) + |m(p) − m|²/2λ smallest: for large λ it stays at
+    q, for small λ it comes to the law of `maximum_entropy`. Each statistic is held back by itself:
+    what one pair of symbols tells about another one, such a fit does not use.
 
     Args:
         strings: int64 [m, L], the training strings.
         symbols: of the alphabet, K.
         order: of the statistics, 1 to L.
         penalties: the λ, each above 0.
+        weights: how often each string counts, [m] that sum to 1; None: all alike.
 
     Returns:
-        A law for each penalty, on all strings of symbols that occur in their place.
+        A law for each penalty, on all strings of symbols that occur in their place; their `miss` is
+        what the ridge leaves.
 
     Raises:
-        ValueError: as `maximum_entropy`, and for a penalty that is not above 0.
+        ValueError: for an order, symbols or a penalty out of range, more than 2^17 strings to
+            enumerate, and where the fit does not end at its smallest value.
     """
     length = strings.shape[1]
     if not 1 <= order <= length:
         raise ValueError(f"order={order}; allowed: 1 to {length}, with strings of {length} symbols")
     within("symbols", strings, symbols)
     penalties = list(penalties)
-    if wrong := [one for one in penalties if not one > 0]:
-        raise ValueError(f"penalties={wrong[0]}; allowed: above 0")
+    if wrong := [one for one in penalties if not 0 < one < np.inf]:
+        raise ValueError(f"penalties={wrong[0]}; allowed: above 0, and finite")
     rows = strings.long().numpy()
-    weights = np.full(len(rows), 1 / len(rows))
-    every, of_one, shares = _possible(rows, symbols, 1, weights)
-    base = of_one @ np.log(shares)
+    shares = np.full(len(rows), 1 / len(rows)) if weights is None else weights.double().numpy()
+    every, of_one, alone = _possible(rows, symbols, 1, shares)
+    base = of_one @ np.log(alone)
     subsets = [list(places) for places in combinations(range(length), order)]
     features = hstack([_indicators(every, places, symbols) for places in subsets]).tocsr()
-    means = np.concatenate([_indicators(rows, places, symbols).T @ weights for places in subsets])
+    means = np.concatenate([_indicators(rows, places, symbols).T @ shares for places in subsets])
     laws, theta = {}, np.zeros(len(means))
     for penalty in sorted(set(penalties), reverse=True):  # from the one before, it is not far
         law, miss, theta = _fit(features, means, theta=theta, base=base, ridge=penalty)
+        left = np.abs(features.T @ law - means + penalty * theta).max()
+        if left > TOLERANCE:
+            raise ValueError(
+                f"penalty={penalty}: a slope of {left:.1e} is left; allowed: {TOLERANCE}"
+            )
         laws[penalty] = Moments(torch.from_numpy(every), torch.from_numpy(law), order, miss)
     return [laws[penalty] for penalty in penalties]
+
+
+def copies(
+    strings: Tensor, symbols: int, errors: Iterable[float], weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Strings copied with mistakes: now and then a symbol is drawn anew, by its marginal.
+
+    Args:
+        strings: int64 [m, L], what is copied.
+        symbols: of the alphabet, K.
+        errors: the probability that a symbol is drawn anew, each 0 to 1: 0 gives the strings
+            themselves, 1 independent symbols.
+        weights: how often each string is copied, [m] that sum to 1; None: all alike.
+
+    Returns:
+        All K^L strings int64 [n, L], and a law of them for each error, float64 [errors, n].
+
+    Raises:
+        ValueError: for symbols or an error out of range, and more than 2^17 strings.
+    """
+    length = strings.shape[1]
+    within("symbols", strings, symbols)
+    every = _every(symbols, length)
+    errors = list(errors)
+    if wrong := [one for one in errors if not 0 <= one <= 1]:
+        raise ValueError(f"errors={wrong[0]}; allowed: 0 to 1")
+    if weights is None:
+        weights = torch.full((len(strings),), 1 / len(strings), dtype=torch.float64)
+    place = tuple(strings.long().T)
+    exact = torch.zeros((symbols,) * length, dtype=torch.float64)
+    exact.index_put_(place, weights.double(), accumulate=True)
+    laws = []
+    for error in errors:
+        law = exact
+        for axis in range(length):
+            rest = [other for other in range(length) if other != axis]
+            marginal = exact.sum(rest) if rest else exact
+            shape = [symbols if other == axis else 1 for other in range(length)]
+            # What the symbol was is forgotten with that probability, and it is drawn anew.
+            forgotten = law.sum(axis, keepdim=True) * marginal.reshape(shape)
+            law = (1 - error) * law + error * forgotten
+        laws.append(law.flatten())
+    return every, torch.stack(laws)
+
+
+def _every(symbols: int, length: int) -> Tensor:
+    """All strings int64 [K^L, L], in lexicographic order. ValueError for more than 2^17."""
+    if symbols**length > LARGEST:
+        raise ValueError(f"{symbols**length} strings; allowed: up to {LARGEST}")
+    return torch.cartesian_prod(*[torch.arange(symbols)] * length).reshape(-1, length)
 
 
 def truncated(strings: Tensor, symbols: int, order: int) -> tuple[Tensor, Tensor]:
@@ -163,9 +226,7 @@ def truncated(strings: Tensor, symbols: int, order: int) -> tuple[Tensor, Tensor
     length = strings.shape[1]
     if not 0 <= order <= length:
         raise ValueError(f"order={order}; allowed: 0 to {length}, with strings of {length} symbols")
-    if symbols**length > LARGEST:
-        raise ValueError(f"{symbols**length} strings; allowed: up to {LARGEST}")
-    every = torch.cartesian_prod(*[torch.arange(symbols)] * length).reshape(-1, length)
+    every = _every(symbols, length)
     products = torch.from_numpy(krawtchouk(length, symbols)[:, : order + 1].sum(1))
     values = torch.zeros(len(every), dtype=torch.float64)
     for one in strings:

@@ -49,7 +49,7 @@ def power_law(
         x: [n], above 0.
         after: [n], above 0: until when it had not happened.
         until: [n], by when it had, infinite where it was not seen.
-        level: of the interval.
+        level: of the interval, about: with few times it is a little too narrow.
 
     Returns:
         None where fewer than two x have events that were seen, so that there is no law.
@@ -84,15 +84,15 @@ def power_law_at(
         level: of the interval.
 
     Returns:
-        Value, low and high end; None where there is no law.
+        Value, low and high end, 0 or infinite where the data allow any; None where there is no law.
 
     Raises:
         ValueError: as `power_law`, also where `at` is not above 0.
     """
     require_level(level)
     times = _times(x, after, until)
-    if not at > 0:
-        raise ValueError(f"at={at}; allowed: above 0")
+    if not 0 < at < math.inf:
+        raise ValueError(f"at={at}; allowed: above 0, and finite")
     if len(np.unique(times.x[np.isfinite(times.until)])) < 2:
         return None
     pivot = math.log(at)
@@ -134,8 +134,10 @@ def _best(
 ) -> tuple[float, np.ndarray]:
     """The lowest cost, with one of the three parameters held at a value or none, and where."""
     seen = np.isfinite(times.until)
-    middle = (np.log(times.after) + np.log(times.until))[seen] / 2
-    slope, height = np.polyfit(np.log(times.x)[seen] - pivot, middle, 1)
+    logs, middle = np.log(times.x)[seen], (np.log(times.after) + np.log(times.until))[seen] / 2
+    slope, height = np.polyfit(logs - pivot, middle, 1)
+    if held == 0 and abs(away := logs.mean() - pivot) > 0.1:
+        slope = (middle.mean() - value) / away  # from the value through the middle of what was seen
     guess = np.array([height, math.log(0.3), slope])
     if held is not None:
         guess[held] = value
@@ -146,21 +148,23 @@ def _best(
         all_three[free] = part
         return all_three
 
+    # A simplex of its own: the default one is a share of the guess, and a slope of 0 never moves.
+    corners = guess[free] + 0.5 * np.vstack([np.zeros(len(free)), np.eye(len(free))])
     found = minimize(
         lambda part: _cost(times, pivot, whole(part)),
         guess[free],
         method="Nelder-Mead",
-        options=dict(xatol=1e-6, fatol=1e-8, maxiter=8000),
+        options=dict(xatol=1e-6, fatol=1e-8, maxiter=4000, initial_simplex=corners),
     )
     return float(found.fun), whole(found.x)
 
 
 def _profile(
     times: _Times, pivot: float, held: int, level: float, bounds: tuple[float, float]
-) -> list[float]:
+) -> tuple[float, float]:
     """The ends of one parameter's interval: where its profile likelihood has fallen so far.
 
-    An end beyond the bounds is infinite.
+    An end beyond the bounds is infinite; both are where the best value itself is.
     """
     lowest, where = _best(times, pivot)
     allowed = lowest + chi2.ppf(level, 1) / 2
@@ -168,9 +172,10 @@ def _profile(
     def excess(value: float) -> float:
         return _best(times, pivot, held, value)[0] - allowed
 
-    return [
-        brentq(excess, where[held], end, xtol=1e-4)
-        if excess(end) > 0
-        else math.copysign(math.inf, end - where[held])
+    if not bounds[0] < where[held] < bounds[1]:
+        return -math.inf, math.inf
+    low, high = (
+        brentq(excess, where[held], end, xtol=1e-4) if excess(end) > 0 else math.inf
         for end in bounds
-    ]
+    )
+    return -math.inf if low == math.inf else low, high

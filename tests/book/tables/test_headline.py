@@ -76,24 +76,24 @@ def test_orders_of_rules_that_are_known(rows):
     assert half["statistics of"] == "16 strings" and half["order"] == "1"
 
 
-def test_directions_are_told_at_a_share_and_at_the_end(rows):
+def test_directions_are_told_a_quarter_of_the_way_and_at_the_end(rows):
     laws = {
-        "the rule": np.array([[0.0, 1.0], [0.4, 0.2]]),
-        "pairs": np.array([[0.0, 0.5], [0.4, 0.9]]),
+        "the rule": np.array([[0.2, 1.0], [0.4, 0.2]]),
+        "pairs": np.array([[0.2, 0.6], [0.4, 0.8]]),
     }
-    steps, valid = np.array([10, 200, 3000]), np.array([0.1, 0.25, 0.75])
+    steps, valid = np.array([10, 200, 3000]), np.array([0.3, 0.4, 0.8])
     kept = np.array([[0.4, 0.1, 0.7], [0.5, 0.4, 0.6], [0.8, 0.7, 0.9]])
     one = Directions(laws, steps, valid, kept)
     nothing = replace(one, steps=steps[:0], valid=valid[:0], kept=kept[:0])
     early, late, none = rows(tables.directions({"50": one, "none": nothing}))
-    assert none["step"] == "too few valid samples at any" and none["valid"] == ""
-    (end,) = rows(tables.directions({"chance": replace(one, valid=valid / 10)}))
-    assert end["step"] == "3,000"  # it never has so many valid ones
     assert (early["step"], late["step"]) == ("200", "3,000")
-    assert late["valid"] == "75%" and late["trained on, of the valid"] == "80% (70% to 90%)"
+    assert late["valid"] == "80%" and late["trained on, of the valid"] == "80% (70% to 90%)"
     assert early["as valid, towards the rule"] == "35%"
-    assert early["as valid, towards pairs"] == "65%"
+    assert early["as valid, towards pairs"] == "60%"
     assert late["as valid, towards pairs"] == "–"  # pairs never know so much
+    assert none["step"] == "too few valid samples at any" and none["valid"] == ""
+    (end,) = rows(tables.directions({"near chance": replace(one, valid=valid / 4 + 0.15)}))
+    assert end["step"] == "3,000"  # it never comes so far
 
 
 def test_what_a_law_expects_is_beside_what_was_seen(results):
@@ -104,8 +104,8 @@ def test_what_a_law_expects_is_beside_what_was_seen(results):
     )
     ended = results([[[0, 9, 1, 0], [0, 4, 6, 0]], [[0, 9, 1, 0], [0, 9, 1, 0]]])
     said = tables.expected_escape(law, ended).data
-    assert "on 470 to escape at step 165,586 (118,703 to 233,346, 95 %)" in said
-    assert "by 25%" in said and said.endswith("By step 2,000 1 of 2 had.")
+    assert "on 470 to escape at step 166,000 (119,000 to 233,000, 95 %)" in said
+    assert "by 25%" in said and said.endswith("By step 2,000 1 of 2 trainings had escaped.")
     assert tables.expected_escape(None, ended).data.startswith("Too few trainings escaped")
 
 

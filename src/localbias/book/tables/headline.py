@@ -127,15 +127,17 @@ def orders(rules: Mapping[str, tuple[Grammar, int | None, Sequence[int]]], seed:
     return table(rows)
 
 
-def directions(networks: Mapping[str, Directions], share: float = 0.2) -> Markdown:
+def directions(networks: Mapping[str, Directions], part: float = 0.25) -> Markdown:
     """How many valid samples were trained on, beside laws that are as valid.
 
     Args:
         networks: title -> a network's shares and the laws'.
-        share: of valid samples; the first step with so many is shown, and the last.
+        part: of the way from independent symbols to all valid: the first step that is so far is
+            shown, and the last.
     """
     rows = []
     for title, one in networks.items():
+        share = one.start + part * (1 - one.start)
         places = [*np.flatnonzero(one.valid >= share)[:1], *range(len(one.steps))[-1:]]
         for place in sorted(set(places)):
             kept, low, high = one.kept[place]
@@ -153,7 +155,7 @@ def directions(networks: Mapping[str, Directions], share: float = 0.2) -> Markdo
             )
         if not places:
             rows.append({"network": title, "step": "too few valid samples at any"})
-    return table(rows)
+    return table(rows, after="–: no law on this way has so many valid strings.")
 
 
 def expected_escape(law: EscapeLaw | None, results: Results) -> Markdown:
@@ -165,14 +167,15 @@ def expected_escape(law: EscapeLaw | None, results: Results) -> Markdown:
     """
     _, until = escape_bounds(results)
     seen = f"{np.isfinite(until).sum()} of {len(until)}"
-    outcome = f"By step {results.steps[-1]:,} {seen} had."
+    outcome = f"By step {results.steps[-1]:,} {seen} trainings had escaped."
     if law is None:
         return Markdown(f"Too few trainings escaped for a law. {outcome}")
-    value, low, high = (f"{number:,.0f}" for number in law.expected[-1])
+    value, low, high = (f"{float(f'{number:.3g}'):,.0f}" for number in law.expected[-1])
     scatter = f"{np.expm1(law.law.spread):.0%}"
     return Markdown(
-        f"The law expects a training on {law.settings[-1]:.0f} to escape at step {value} ({low} to "
-        f"{high}, 95 %), and single trainings to scatter about that by {scatter}. {outcome}"
+        f"The law expects a typical training on {law.settings[-1]:.0f} to escape at step {value} "
+        f"({low} to {high}, 95 %); single ones scatter about that by {scatter} (a standard "
+        f"deviation). {outcome}"
     )
 
 
