@@ -25,6 +25,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
         *("parity-8-unet-blocks", "parity-8-mlp-vectors"),
         *(f"quarter-token-dit-{n}" for n in TUPLES),
+        "quarter-x0-unet-470",
         *("quarter-token-dit-50-spacing-1", "quarter-token-dit-50-spacing-4"),
     ),
     2: (
@@ -32,6 +33,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("quarter-unet-470", "quarter-dit-470", *catalogue.OTHERWISE),
         *(*catalogue.UNSAID, *catalogue.VARIANTS),
         *("quarter-token-dit-50", "quarter-token-dit-470", "parity-8-unet-blocks"),
+        "quarter-x0-unet-470",
     ),
     5: tuple(catalogue.MODES),
     4: (
@@ -51,7 +53,8 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
 }
 SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
-    | {"parity-8-scalars-long": 1}
+    | {f"quarter-token-dit-{n}": 3 for n in (20, 35, 50, 470)}
+    | {"quarter-token-dit-200": 2, "parity-8-scalars-long": 1}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
         "check-3-dit-long": 3,
