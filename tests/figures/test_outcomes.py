@@ -164,7 +164,7 @@ def test_directions_are_the_laws_ways_and_the_networks_points():
     (bars,) = first.collections
     ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
     assert ends == [[0.3, 0.7], [0.8, 0.95]]
-    assert [text.get_text() for text in first.texts] == ["step 1,000", "step 20,000"]
+    assert [text.get_text() for text in first.texts] == ["steps 1,000 to 20,000"]
     assert not second.texts and first.get_xlabel() and first.get_ylabel()
 
 

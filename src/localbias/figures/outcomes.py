@@ -1,7 +1,6 @@
 """The plots of what came out: outcomes along training and at its end, samples, readers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -312,10 +311,9 @@ def directions(panels: Mapping[str, Directions], columns: int = 2) -> Figure:
         axis.plot(one.valid, share, color=DARK, linewidth=0.8)
         axis.vlines(one.valid, low, high, color=DARK, linewidth=1.2, alpha=0.7)
         axis.plot(one.valid, share, "o", color=DARK, label="the network, 95 % interval")
-        for place, side in ((0, "left"), (-1, "right")) if len(one.steps) else ():
-            where = one.valid[place], low[place]
-            look: dict[str, Any] = dict(textcoords="offset points", ha=side, fontsize=8)
-            axis.annotate(f"step {one.steps[place]:,}", where, (0, -12), **look)
+        if len(one.steps):
+            said = f"steps {one.steps[0]:,} to {one.steps[-1]:,}"
+            axis.text(0.98, 0.02, said, transform=axis.transAxes, ha="right", fontsize=8)
         axis.set(title=title, xlabel="valid, of the readable", xlim=(0, 1.03), ylim=(-0.08, 1.05))
         percent(axis.xaxis)
         percent(axis.yaxis)
