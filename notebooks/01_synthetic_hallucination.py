@@ -611,7 +611,8 @@ tables.orders(
 # ### Where do they go?
 #
 # **On parity and on 50 tuples, to the training set; on 200 tuples first near the rule, then to the
-# training set; on 470, as long as we watched, known and new tuples come as the rule has them.**
+# training set; on 470, as long as we watched, new valid tuples come nearly as often as known
+# ones.**
 #
 # A network that leaves chance has learned something: the rule, or pairs, or its training set by
 # heart. Each shows in the samples. Of those that keep the rule, how many was it trained on? We
@@ -648,10 +649,13 @@ tables.directions(ways)
 # about as many of its own valid samples are among these; of fitted pairs more would be, of copies
 # nearly all. So what it has learned holds for tuples that it never saw.
 #
-# Two things stay open. The network on 470 may yet turn as that on 200 did: half of its samples
-# still break the rule. And the sum of digits is itself made of pairs. A network that knows pairs by
-# what the digits are worth, not each by itself, would be on the rule's line as well. In the paper
-# fewer than half a per cent of the DiT's samples are valid and new; the table above has ours.
+# Three things stay open. The network on 470 may yet turn as that on 200 did: half of its samples
+# still break the rule. Drawn by all steps of the process, with more valid samples, it has a larger
+# share of known ones, between the rule's and that of pairs (see [the sampler](#the-sampler) below).
+# And the sum of digits is itself made of pairs. A network that knows pairs by what the digits are
+# worth, not each by itself, would be on the rule's line as well. In the paper fewer than half a per
+# cent of the DiT's samples are valid and new; the table above has ours.
+#
 # [Chapter 2](02_local_dependency_ratio.ipynb) shows how locally this network works meanwhile.
 #
 # ### How long does it take?
@@ -742,10 +746,12 @@ plt.show()
 tables.endings(of_470.values(), max(set(unet.steps.tolist()) & set(dial[470].steps.tolist())))
 
 # %% [markdown]
+# (the-sampler)=
+#
 # ### Does the sampler matter?
 #
-# **It does not decide: ancestral sampling leaves a few more valid samples than DDIM does, and takes
-# no network from one phase to another.**
+# **It does not decide: ancestral sampling leaves more valid samples than DDIM does, most of them
+# known ones, and takes no network from one phase to another.**
 #
 # The paper draws by ancestral sampling through all steps (Eq. 7); the counts above are by DDIM. The
 # records hold both for the trained networks.
@@ -812,7 +818,7 @@ plt.show()
 #   the dense networks, the UNet on plain squares and the DiT on up to 200 tuples come to favour
 #   training strings, and held-out strings fall *below* chance. On 470 tuples the DiT's stand above.
 # - For this DiT the wait grew faster than the number of training tuples, from 20 to 200 of them. On
-#   470 it came sooner than that, and to new valid tuples about as often as to known ones.
+#   470 it came sooner than that, and to new valid tuples nearly as readily as to known ones.
 # - Compare with chance, always. "20 % valid" would be far *above* chance for Quarter-MNIST and far
 #   *below* it for parity. The paper's UNet ends at such a share, three times what independent
 #   digits give, where ours is at chance; it has seen many times as many images.
