@@ -610,8 +610,9 @@ tables.orders(
 #
 # ### Where do they go?
 #
-# **On parity and on 50 tuples, to the training set; on 200 first near the rule, then to the training
-# set; on 470, as long as we watched, a new valid tuple comes nearly as often as a known one.**
+# **On parity and on 50 tuples, to the training set; on 200 first near the rule, then to the
+# training set; on 470, as long as we watched, a new valid tuple comes nearly as often as a known
+# one.**
 #
 # A network that leaves chance has learned something: the rule, or pairs, or its training set by
 # heart. Each shows in the samples. Of those that keep the rule, how many was it trained on? We
