@@ -610,9 +610,9 @@ tables.orders(
 #
 # ### Where do they go?
 #
-# **On parity and on 50 tuples, to the training set; on 200 first near the rule, then to the
-# training set; on 470, as long as we watched, a new valid tuple comes nearly as often as a known
-# one.**
+# **On parity and on 50 tuples, to the training set; on 200 to new tuples as well at first, and then
+# to the training set; on 470, as long as we watched, a new valid tuple comes nearly as often as a
+# known one.**
 #
 # A network that leaves chance has learned something: the rule, or pairs, or its training set by
 # heart. Each shows in the samples. Of those that keep the rule, how many was it trained on? We
@@ -644,10 +644,10 @@ tables.directions(ways)
 # %% [markdown]
 # On parity the share of valid samples stays at one half while ever more of them are known: that is
 # what orders below the last do. On 50 tuples copies with mistakes and pairs are the same, and so is
-# the network. On 200 it draws new valid tuples at first, nearly as often as the rule would, and in
-# the end hardly any. With 470 tuples the network was shown seven in ten of all valid ones, and
-# about as many of its own valid samples are among these; of fitted pairs more would be, of copies
-# nearly all. So what it has learned holds for tuples that it never saw.
+# the network. On 200 half of its valid samples are new at first, well below the curves of pairs and
+# of copies, and in the end hardly any. With 470 tuples the network was shown seven in ten of all
+# valid ones, and about as many of its own valid samples are among these; of fitted pairs more would
+# be, of copies nearly all. So what it has learned holds for tuples that it never saw.
 #
 # Three things stay open. The network on 470 may yet turn as that on 200 did: half of its samples
 # still break the rule. Drawn by all steps of the process, with more valid samples, it has a larger
