@@ -25,7 +25,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
         *("parity-8-unet-blocks", "parity-8-mlp-vectors"),
         *(f"quarter-token-dit-{n}" for n in TUPLES),
-        "quarter-x0-unet-470",
+        *("quarter-x0-unet-470", "quarter-token-dit-150-fresh"),
         *("quarter-token-dit-50-spacing-1", "quarter-token-dit-50-spacing-4"),
     ),
     2: (
