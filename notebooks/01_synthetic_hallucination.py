@@ -724,7 +724,7 @@ tables.endings(spacing.values())
 #
 # ### And the UNet?
 #
-# **When it has seen as many images, the UNet is still near chance.**
+# **When it has seen as many images, the UNet is only a little above chance.**
 #
 # The same pictures, noise, batches and target go to a UNet of about half as many parameters; the
 # paper's UNet, too, falls behind its DiT (Figure 4).
@@ -763,7 +763,8 @@ tables.samplers([dial[50], dial[150], dial[470]])
 # ### Does the handwriting matter?
 #
 # **Yes: where each digit is drawn by another hand every time, digits become readable later, and the
-# DiT on 150 tuples is at chance when the one with a single hand has learned its training set.**
+# DiT on 150 tuples is a little above chance when the one with a single hand has learned its
+# training set.**
 #
 # So far each digit has one handwriting, so that a tuple is one picture. The paper's digits have
 # many. Here each exposure takes each digit's picture anew from a hundred.

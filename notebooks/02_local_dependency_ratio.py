@@ -374,8 +374,8 @@ tables.nearest(parity | quarter)
 # rises, and it begins to fall first; the ratio of the noise does not move.**
 #
 # Chapter 1's last networks escape. Here is the UNet on plain squares, and the DiT with a token a
-# digit on 50 tuples and on 470: the paper's Figure 5 (right). The UNet on 470 tuples, which stays
-# near chance, is for comparison (left).
+# digit on 50 tuples and on 470: the paper's Figure 5 (right). Its left half is a UNet, and so is
+# our last column: the UNet on 470 tuples, which is only a little above chance at the end.
 
 # %% tags=["hide-input"]
 #| label: ldr-along-training-escapes
@@ -404,7 +404,8 @@ tables.nearest(escaping)
 # For $\hat{x}_0$ the paper's observation is seen. On 50 tuples and on squares the network ends
 # nearest to the training set. On 470 tuples the ratio has come down more than half of the way to
 # the rule's when not yet half of the samples are valid; the prediction is nearest to the marginals'
-# all the while. An untrained UNet's ratio is lower, and rises before it falls.
+# all the while. An untrained UNet's ratio is lower, and rises before it falls; on 470 tuples it has
+# only begun to fall, as the samples have only begun to leave chance.
 #
 # The paper's figure has five levels, and the ratio of what its network puts out, the noise. Here
 # are both.
