@@ -489,7 +489,8 @@ tables.endings(quarters.values())
 # (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an hour of
 # one core, where the pictures are made easy to draw, so that most of what is left to learn is the
 # rule. All of these networks read and predict $x_0$, at higher rates than the paper's, in a
-# schedule that spends more of its steps where the rule matters; so far one or two seeds of each.
+# schedule that spends more of its steps where the rule matters; so far one to three seeds of
+# each: the line below a figure names its records.
 #
 # ### Parity in plain squares
 #
@@ -700,7 +701,8 @@ tables.expected_escape(law, dial[470])
 # %% tags=["hide-input"]
 #| label: outcomes-spacing
 #| fig-cap: >-
-#|   The same network, the same 50 tuples, three kinds of positions. One seed each.
+#|   The same network, the same 50 tuples, three kinds of positions. One seed each of the first
+#|   two, three of the last.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps for positions at the grid's indices, at four
 #|   times the indices, and drawn at random
@@ -732,7 +734,8 @@ tables.endings(spacing.values())
 # %% tags=["hide-input"]
 #| label: outcomes-x0-unet
 #| fig-cap: >-
-#|   Figure 4 of the paper: a UNet and the DiT with a token a digit, both on 470 tuples.
+#|   Figure 4 of the paper: a UNet (one seed) and the DiT with a token a digit (three), both on
+#|   470 tuples.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps: of the UNet nine tenths are hallucinations
 #|   to the end, of the DiT half
@@ -772,7 +775,7 @@ tables.samplers([dial[50], dial[150], dial[470]])
 # %% tags=["hide-input"]
 #| label: outcomes-fresh
 #| fig-cap: >-
-#|   The DiT with a token a digit on 150 tuples, in one handwriting and in a hundred.
+#|   The DiT with a token a digit on 150 tuples, in one handwriting and in a hundred. One seed each.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps: with one handwriting hallucinations fall to
 #|   a quarter, with a hundred they rise as unreadable samples fall
