@@ -804,7 +804,7 @@ tables.beside_paper(
 # ## Against chance
 #
 # **Where a network leaves chance, it comes to favour its training strings, and new valid ones
-# become rarer than by chance; only the DiT on 470 tuples has more of them.**
+# mostly become rarer than by chance; the DiT on 200 tuples has about as many, that on 470 more.**
 #
 # All endings in one picture. Unreadable samples are left aside: of those that can be read, how many
 # are valid, and how many are valid *and new*? The dark ticks are what independent symbols would
@@ -844,7 +844,7 @@ plt.show()
 #   first DiT, symbols become sharp while strings stay random: the UNet's shares are those of
 #   independent symbols, the DiT's are near them.
 # - What follows, where something follows, is mostly not the rule but the training set: the scalars,
-#   the dense networks, the UNet on plain squares and the DiT on up to 200 tuples come to favour
+#   the dense networks, the UNet on plain squares and the DiT on up to 150 tuples come to favour
 #   training strings, and held-out strings fall *below* chance. On 470 tuples the DiT's stand above.
 # - For this DiT the wait grew faster than the number of training tuples, from 20 to 200 of them. On
 #   470 it came sooner than that, and to new valid tuples nearly as readily as to known ones.
