@@ -8,6 +8,8 @@ import papermill
 import pytest
 
 from localbias.book import chapters
+from localbias.experiments import catalogue
+from localbias.experiments.recorded import CHAPTERS, Recorded
 from localbias.store import ROOT
 
 SOURCES = chapters.sources()
@@ -38,6 +40,21 @@ def test_a_chapter_shows_its_source_and_nothing_of_the_machine(source):
             text += str([value for kind, value in data if not kind.startswith("image/")])
             assert not re.search(r"/(home|root|tmp|Users|work)/", text), text
             assert output.output_type != "error" and output.get("name") != "stderr", text
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_a_chapter_has_read_all_the_seeds_that_the_book_has(number):
+    """A seed more leaves a chapter that shows the experiment stale, though none of its files changed."""
+    (source,) = [source for source in SOURCES if source.stem.startswith(f"{number:02}_")]
+    read = set(committed(source).metadata["localbias"]["records"])
+    recorded = Recorded(number)
+    missing = []
+    for name in recorded.names:
+        tier = catalogue.tier_for(name, "laptop")
+        for seed in recorded.seeds(name):
+            if (file := f"{catalogue.make(name, tier, seed).stem}.json") not in read:
+                missing.append(file)
+    assert not missing
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
