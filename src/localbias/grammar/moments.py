@@ -181,19 +181,18 @@ def copies(
         raise ValueError(f"errors={wrong[0]}; allowed: 0 to 1")
     if weights is None:
         weights = torch.full((len(strings),), 1 / len(strings), dtype=torch.float64)
-    place = tuple(strings.long().T)
     exact = torch.zeros((symbols,) * length, dtype=torch.float64)
-    exact.index_put_(place, weights.double(), accumulate=True)
+    exact.index_put_(tuple(strings.long().T), weights.double(), accumulate=True)
+    marginals = []
+    for place in range(length):
+        rest = [other for other in range(length) if other != place]
+        marginals.append(exact.sum(rest, keepdim=True) if rest else exact)
     laws = []
     for error in errors:
         law = exact
-        for axis in range(length):
-            rest = [other for other in range(length) if other != axis]
-            marginal = exact.sum(rest) if rest else exact
-            shape = [symbols if other == axis else 1 for other in range(length)]
-            # What the symbol was is forgotten with that probability, and it is drawn anew.
-            forgotten = law.sum(axis, keepdim=True) * marginal.reshape(shape)
-            law = (1 - error) * law + error * forgotten
+        for place, marginal in enumerate(marginals):
+            # With that probability what the symbol was is forgotten, and it is drawn anew.
+            law = (1 - error) * law + error * law.sum(place, keepdim=True) * marginal
         laws.append(law.flatten())
     return every, torch.stack(laws)
 

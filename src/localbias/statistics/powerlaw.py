@@ -164,7 +164,7 @@ def _profile(
 ) -> tuple[float, float]:
     """The ends of one parameter's interval: where its profile likelihood has fallen so far.
 
-    An end beyond the bounds is infinite; both are where the best value itself is.
+    An end beyond the bounds is infinite, and so are both where the best value is beyond them.
     """
     lowest, where = _best(times, pivot)
     allowed = lowest + chi2.ppf(level, 1) / 2
@@ -175,7 +175,9 @@ def _profile(
     if not bounds[0] < where[held] < bounds[1]:
         return -math.inf, math.inf
     low, high = (
-        brentq(excess, where[held], end, xtol=1e-4) if excess(end) > 0 else math.inf
-        for end in bounds
+        brentq(excess, where[held], end, xtol=1e-4)
+        if excess(end) > 0
+        else math.copysign(math.inf, side)
+        for side, end in zip((-1, 1), bounds)
     )
-    return -math.inf if low == math.inf else low, high
+    return low, high

@@ -108,14 +108,11 @@ def endings(experiments: Iterable[Results], step: int | None = None) -> Markdown
             known = ", ".join(map(str, results.steps))
             raise ValueError(f"step={step}; {results.name!r} was measured at {known}")
         place = -1 if step is None else results.steps.tolist().index(step)
-        seen = {} if step is None else {"images seen": _images(results, step)}
+        batch = results.experiment.training.batch
+        seen = {} if step is None else {"images seen": f"{step * batch:,}"}
         cells = outcome_cells(results.counts[:, place])
         rows.append({"experiment": f"`{results.name}`"} | seen | cells)
     return table(rows)
-
-
-def _images(results: Results, step: int) -> str:
-    return f"{step * results.experiment.training.batch:,}"
 
 
 def settings(experiments: Iterable[Results]) -> Markdown:
