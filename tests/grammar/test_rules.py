@@ -439,3 +439,16 @@ def test_bounded_nesting_is_what_brute_force_finds(deepest):
 def test_a_depth_below_one_is_refused():
     with pytest.raises(ValueError, match="dyck.deepest=0; allowed: from 1, or None"):
         Dyck(8, 0)
+
+
+@pytest.mark.parametrize("symbols, length", [(2, 5), (3, 3), (10, 1), (1, 4)])
+def test_every_string_is_there_once_and_in_order(symbols, length):
+    found = grammar.every_string(symbols, length).tolist()
+    assert found == [list(row) for row in itertools.product(range(symbols), repeat=length)]
+
+
+def test_too_many_strings_are_not_enumerated():
+    with pytest.raises(ValueError, match="16777216 strings; allowed: up to 8388608"):
+        grammar.every_string(2, 24)
+    with pytest.raises(ValueError, match="9 strings; allowed: up to 8"):
+        grammar.every_string(3, 2, most=8)

@@ -9,7 +9,7 @@ from torch import Tensor
 from localbias.diffusion import DenoiserLike, Schedule
 from localbias.exact.mixture import Mixture
 from localbias.exact.strings import marginals, moments, of_images, rule, train
-from localbias.grammar import Grammar
+from localbias.grammar import Grammar, every_string
 from localbias.render import Cells, Points, Renderer
 
 NAMES = ("marginals", "rule", "train")  # the order in which records hold them
@@ -82,8 +82,7 @@ def _of_points(
         raise ValueError(f"reference {', '.join(further)} of points; allowed: none")
     covariance = renderer.spread**2 * torch.eye(renderer.length, dtype=torch.float64)
     single = grammar.marginals()
-    every = torch.cartesian_prod(*[torch.arange(renderer.symbols)] * renderer.length)
-    every = every.reshape(-1, renderer.length)
+    every = every_string(renderer.symbols, renderer.length)
     probabilities = single[torch.arange(renderer.length), every].prod(1)
     possible = probabilities > 0
 

@@ -7,18 +7,12 @@ computed by enumeration. Here lives what follows from a law over strings alone.
 
 from localbias.grammar.columns import Columns
 from localbias.grammar.information import information_by_number, mutual_information
-from localbias.grammar.law import UNREADABLE, Grammar
+from localbias.grammar.law import UNREADABLE, Grammar, every_string
 from localbias.grammar.modes import Modes
-from localbias.grammar.moments import (
-    Moments,
-    copies,
-    krawtchouk,
-    maximum_entropy,
-    softened,
-    truncated,
-)
+from localbias.grammar.moments import Moments, maximum_entropy, softened
 from localbias.grammar.ngrams import MarkovChain, known_ngrams
 from localbias.grammar.rules import Check, Dyck, Parity, QuarterSum
+from localbias.grammar.series import copies, krawtchouk, truncated
 from localbias.grammar.text import Characters, Lexicon
 from localbias.registry import Registry
 
@@ -53,6 +47,7 @@ __all__ = [
     "Parity",
     "QuarterSum",
     "copies",
+    "every_string",
     "information_by_number",
     "known_ngrams",
     "krawtchouk",

@@ -10,6 +10,7 @@ from torch import Tensor
 from localbias.checks import within
 
 UNREADABLE = "?"  # how `text` writes a symbol that could not be read
+LARGEST = 2**23  # strings that are enumerated: with more, memory runs out
 
 
 @dataclass(frozen=True)
@@ -149,3 +150,22 @@ class Grammar:
 
     def _one_hot(self) -> Tensor:
         return torch.nn.functional.one_hot(self.support, len(self.alphabet)).double()
+
+
+def every_string(symbols: int, length: int, most: int = LARGEST) -> Tensor:
+    """All strings over an alphabet, valid or not, in lexicographic order.
+
+    Args:
+        symbols: of the alphabet, K.
+        length: of a string, L.
+        most: strings that are allowed.
+
+    Returns:
+        int64 [K^L, L].
+
+    Raises:
+        ValueError: for more strings.
+    """
+    if symbols**length > most:
+        raise ValueError(f"{symbols**length} strings; allowed: up to {most}")
+    return torch.cartesian_prod(*[torch.arange(symbols)] * length).reshape(-1, length)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from localbias.checks import require, typed
-from localbias.grammar.law import Grammar
+from localbias.grammar.law import Grammar, every_string
 
 LONGEST = 23  # signs; with more of them the 2^(L−1) valid strings do not fit comfortably in memory
 
@@ -74,7 +74,7 @@ class Check(Grammar):
 
     @cached_property
     def support(self) -> Tensor:
-        all_strings = torch.cartesian_prod(*[torch.arange(2)] * self.length)
+        all_strings = every_string(2, self.length)
         return all_strings[self._keeps_rule(all_strings)]
 
     def weights(self, strings: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class QuarterSum(Grammar):
 
     @cached_property
     def support(self) -> Tensor:
-        all_strings = torch.cartesian_prod(*[torch.arange(10)] * 4)
+        all_strings = every_string(10, 4)
         return all_strings[self._keeps_rule(all_strings)]
 
     def _keeps_rule(self, tokens: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from localbias.book.tables.outcomes import sampler
 from localbias.exact import NAMES
 from localbias.experiments import Results, Sampling, filters
 from localbias.experiments.filters import Cut, cut, places
+from localbias.grammar import every_string
 from localbias.grammar.columns import MORE, NONE, OTHER, Columns
 from localbias.reading.shapes import ShapeReader, by_pixels
 from localbias.render import Shapes
@@ -124,7 +125,7 @@ def detector(renderer: Shapes, count: int, seed: int) -> Markdown:
         count: pictures of each kind.
         seed: of their places.
     """
-    every = torch.cartesian_prod(*[torch.arange(renderer.symbols)] * renderer.length)
+    every = every_string(renderer.symbols, renderer.length)
     most = every.max(1).values
     kinds = {
         "as in the data": every[Columns().is_valid(every)],
