@@ -271,7 +271,11 @@ plt.show()
 #| fig-alt: >-
 #|   Outcomes, local dependency ratio and distances from exact denoisers along training for Dyck
 #|   words of length 8 and 12 by a UNet
-unet_dyck = {"UNet, L = 8": recorded("dyck-8-unet"), "UNet, L = 12": recorded("dyck-12-unet")}
+unet_dyck = {
+    "UNet, L = 8": recorded("dyck-8-unet"),
+    "UNet, L = 12": recorded("dyck-12-unet"),
+    "UNet, L = 16": recorded("dyck-16-unet-row"),
+}
 unet_level = 0.5 if tier == "smoke" else 0.7
 figures.along_training({title: one.along(unet_level) for title, one in unet_dyck.items()})
 plt.show()

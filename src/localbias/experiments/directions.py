@@ -63,7 +63,7 @@ def directions(results: Results, order: int = 2) -> Directions:
 
     Args:
         results: the records of a rule whose strings can be enumerated: seconds a seed for a few
-            thousand strings, minutes for 2^16.
+            thousand strings, half a minute for 2^16.
         order: of the statistics that are fitted, 2 for pairs.
 
     Raises:

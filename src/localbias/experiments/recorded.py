@@ -23,7 +23,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("parity-8-scalars", "parity-8-unet", "parity-8-mlp", "parity-16-unet"),
         *("quarter-unet-470", "quarter-dit-470", "quarter-dit-50"),
         *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
-        *("parity-8-unet-blocks", "parity-8-mlp-vectors"),
+        *("parity-8-unet-blocks", "parity-16-unet-blocks", "parity-8-mlp-vectors"),
         *(f"quarter-token-dit-{n}" for n in TUPLES),
         *("quarter-x0-unet-470", "quarter-token-dit-150-fresh"),
         *("quarter-token-dit-50-spacing-1", "quarter-token-dit-50-spacing-4"),
@@ -39,7 +39,13 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
     4: (
         *(name for name in catalogue.STRESS if name not in ("check-5-dit", "check-6-dit")),
         *("dyck-8-dit", "dyck-12-dit", "dyck-16-dit", "words-dit-30", "words-dit-999"),
-        *("dyck-8-unet", "dyck-12-unet", "short-words-unet-30", "characters-unet-50"),
+        *(
+            "dyck-8-unet",
+            "dyck-12-unet",
+            "dyck-16-unet-row",
+            "short-words-unet-30",
+            "characters-unet-50",
+        ),
         *("lines-dit-30", "lines-dit-999"),
         *("characters-dit-50", "characters-dit-300", "characters-mlp-50"),
     ),

@@ -11,6 +11,7 @@ from localbias.figures.style import (
     CYCLE,
     DARK,
     MARKERS,
+    mean_and_range,
     percent,
     shades,
     step_axis,
@@ -191,10 +192,7 @@ def setting_ratios(
     for axis, (title, settings) in zip(axes[0], panels.items()):
         for k, (setting, (steps, ratios, rule)) in enumerate(settings.items()):
             colour = shades(len(settings))[k]
-            axis.plot(steps, ratios.mean(0), color=colour, label=setting)
-            axis.fill_between(
-                steps, ratios.min(0), ratios.max(0), color=colour, alpha=0.12, linewidth=0
-            )
+            mean_and_range(axis, steps, ratios, colour=colour, label=setting)
             axis.axhline(rule, color=colour, linestyle=":", linewidth=1.2)
         axis.set_ylim(0, 1.04)
         step_axis(axis, steps)

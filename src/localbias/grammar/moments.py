@@ -29,6 +29,8 @@ LARGEST = 2**17  # strings that are enumerated
 TOLERANCE = 1e-8  # of the statistics of the fitted law
 RARE = 1e-4  # of the mean probability: a string that has less may not be possible at all
 STEPS = 200  # of Newton's method, at most
+SPARSE = 0.05  # of the features of a string; with more, products of whole rows are faster
+ROWS = 4096  # strings whose features are held at once
 RIDGE = 1e-10  # on the curvature's diagonal, of its mean
 
 
@@ -248,9 +250,8 @@ def _fit(
         slope = features.T @ law - means + ridge * theta
         if np.abs(slope).max() < TOLERANCE / 10 or law.min() < least:
             break
-        weighted = features.multiply(law[:, None])
         here = features.T @ law
-        curvature = (features.T @ weighted).toarray() - np.outer(here, here)
+        curvature = _products(features, law) - np.outer(here, here)
         # The indicators of a subset sum to one: the curvature is singular where the slope is zero.
         # A little on its diagonal leaves these directions alone.
         little = RIDGE * curvature.trace() / len(curvature)
@@ -266,6 +267,19 @@ def _fit(
             damping /= 2
         theta, law, value = moved, next_law, next_value
     return law, float(np.abs(features.T @ law - means).max()), theta
+
+
+def _products(features: csr_matrix, law: np.ndarray) -> np.ndarray:
+    """The means of the products of any two features under a law [n]: [F, F]."""
+    n, width = features.shape
+    filled = features.nnz / (n * width)
+    if filled < SPARSE:
+        return (features.T @ features.multiply(law[:, None])).toarray()
+    total = np.zeros((width, width))
+    for first in range(0, n, ROWS):
+        rows = features[first : first + ROWS].toarray()
+        total += rows.T @ (rows * law[first : first + ROWS, None])
+    return total
 
 
 def _penalty(theta: np.ndarray, means: np.ndarray, ridge: float) -> float:

@@ -10,6 +10,7 @@ from localbias.book.tables.headline import (
     expected_escape,
     orders,
     samplers,
+    slopes,
 )
 from localbias.book.tables.locality import (
     CHOICES,
@@ -57,6 +58,7 @@ __all__ = [
     "samplers",
     "seeds",
     "settings",
+    "slopes",
     "spread",
     "table",
     "unsaid",

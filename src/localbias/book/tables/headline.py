@@ -7,7 +7,7 @@ import torch
 from IPython.display import Markdown
 
 from localbias.book.ledger import NETWORK_NAMES, says
-from localbias.book.tables.markdown import interval, seeds, table
+from localbias.book.tables.markdown import interval, seeds, spread, table
 from localbias.book.tables.outcomes import outcome_cells, sampler
 from localbias.experiments import Experiment, Results, Setup, operations
 from localbias.experiments.directions import Directions
@@ -127,6 +127,24 @@ def orders(rules: Mapping[str, tuple[Grammar, int | None, Sequence[int]]], seed:
     return table(rows)
 
 
+def slopes(networks: Mapping[str, Results], most: int = 4) -> Markdown:
+    """How much of the training set's coefficients samples give back, at the end of training.
+
+    Args:
+        networks: title -> records of strings of two symbols.
+        most: the last order that is shown, beside that of the rule.
+    """
+    rows = []
+    for title, results in networks.items():
+        found, errors = (values[:, -1] for values in results.slopes())  # [S, L] each
+        shown = {f"order {k}": k for k in range(1, most + 1)} | {"the rule": found.shape[1]}
+        rows.append(
+            {"network": title, "step": f"{results.steps[-1]:,}"}
+            | {name: _slope(found[:, k - 1], errors[:, k - 1]) for name, k in shown.items()}
+        )
+    return table(rows, after="Means and ranges over seeds, of one seed its 95 % interval.")
+
+
 def directions(networks: Mapping[str, Directions], part: float = 0.25) -> Markdown:
     """How many valid samples were trained on, beside laws that are as valid.
 
@@ -177,6 +195,14 @@ def expected_escape(law: EscapeLaw | None, results: Results) -> Markdown:
         f"({low} to {high}, 95 %); single ones scatter about that by {scatter} (a standard "
         f"deviation). {outcome}"
     )
+
+
+def _slope(found: np.ndarray, errors: np.ndarray) -> str:
+    """Slopes [S] over seeds, or the one and its interval from its standard error [1]."""
+    if len(found) > 1 or np.isnan(found).any():
+        return spread(found, ".2f")
+    (mean,), (error,) = found, errors
+    return interval(mean, mean - 1.96 * error, mean + 1.96 * error, ".2f")
 
 
 def _share(value: float) -> str:
