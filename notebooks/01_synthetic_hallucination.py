@@ -548,8 +548,8 @@ plt.show()
 
 # %% [markdown]
 # A share of hallucinations of one half says that one coefficient is zero, that of all symbols. It
-# does not say that nothing has been learned. The UNet on length 16, at chance to the end, knows most
-# of its training set's pairs by then, a little of its triples, and nothing of higher orders:
+# does not say that nothing has been learned. The UNet on length 16, at chance to the end, knows
+# most of its training set's pairs by then, a little of its triples, and nothing of higher orders:
 
 # %% tags=["hide-input"]
 tables.slopes({"squares, UNet": blocks, "squares, UNet, L = 16": sixteen_blocks})

@@ -1,6 +1,7 @@
 """The tables beside the paper's headline figures say what configurations and counts say."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,27 @@ def test_orders_of_rules_that_are_known(rows):
     assert parity["keeps the rule"] == "50.0%" and parity["strings that it allows"] == "64"
     assert pairs["keeps the rule"] == "100.0%"  # with six symbols pairs are enough
     assert half["statistics of"] == "16 strings" and half["order"] == "1"
+
+
+def test_slopes_of_copies_are_one_and_of_all_strings_zero(rows, results):
+    counts = [[[0, 40, 20, 20]] * 2] * 2
+    every = grammar.every_string(2, 4).repeat(5, 1).numpy()
+    known = [one.train_strings.repeat(16, 1).numpy() for one in results(counts).setups]
+
+    def slopes(tokens, **more):
+        tokens = np.stack([np.stack([every, last]) for last in tokens])
+        made = results(counts[: len(tokens)], arrays={"tokens": tokens})
+        (row,) = rows(tables.slopes({"toy": made}, **more))
+        return row
+
+    one = slopes(known[:1], most=2)
+    assert list(one) == ["network", "step", "order 1", "order 2", "the rule"]
+    assert one["step"] == "2,000" and one["the rule"] == "1.00 (1.00 to 1.00)"
+    mean, low, high = (float(x) for x in re.findall(r"[\d.-]+", one["order 1"]))
+    assert mean == 1 and low < 0.9 and low + high == pytest.approx(2, abs=0.011)
+    assert slopes([known[0], every], most=1)["the rule"] == "0.50 (0.00–1.00)"
+    unread = slopes([np.full_like(every, -1)])
+    assert unread["order 1"] == unread["the rule"] == "0/0"
 
 
 def test_directions_are_told_a_quarter_of_the_way_and_at_the_end(rows):
