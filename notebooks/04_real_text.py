@@ -258,11 +258,13 @@ plt.show()
 # %% [markdown]
 # ### Dyck words by the paper's network
 #
-# **The UNet goes through the same phases, sooner, and its ratio falls from its highest value while
-# the mistakes become fewer.**
+# **The UNet goes through the same phases, and its ratio falls while the mistakes become fewer; on
+# length 16 it makes none in the end, and half of its words were never seen: it has learned the
+# rule.**
 #
-# A UNet on the words of length 8 and 12, in one row of small parentheses, probed at the second
-# parenthesis as in the paper's Figure 16. One seed each.
+# A UNet on the words of length 8, 12 and 16, in one row of small parentheses, probed at the second
+# parenthesis as in the paper's Figure 16. Of length 8 it sees all words, of the others half. One
+# seed each.
 
 # %% tags=["hide-input"]
 #| label: dyck-unet-along-training
@@ -270,7 +272,7 @@ plt.show()
 #|   Dyck words by a UNet; the ratio is that of the second parenthesis.
 #| fig-alt: >-
 #|   Outcomes, local dependency ratio and distances from exact denoisers along training for Dyck
-#|   words of length 8 and 12 by a UNet
+#|   words of length 8, 12 and 16 by a UNet
 unet_dyck = {
     "UNet, L = 8": recorded("dyck-8-unet"),
     "UNet, L = 12": recorded("dyck-12-unet"),
@@ -286,7 +288,9 @@ endings(unet_dyck.values())
 # %% [markdown]
 # It is sharp after a hundred steps and wrong in more than half of the samples, and then makes ever
 # fewer mistakes. Of length 12 the network comes to draw words that it never saw, as the DiT does,
-# and the training words more often.
+# and the training words more often. Of length 16 it was shown 715 words, and draws them no more
+# often than the 715 others. Here the ratio falls to the rule's own: not because the network
+# overfits, but because it does not.
 #
 # ### Where does the UNet look?
 #
@@ -300,13 +304,13 @@ endings(unet_dyck.values())
 #| label: dyck-heat
 #| fig-cap: >-
 #|   Figure 17 of the paper: the noised word, the prediction, and where the second parenthesis
-#|   (framed) listens, in the hallucination phase and at the end. UNet, length 12.
+#|   (framed) listens, in the hallucination phase and at the end. UNet, length 16.
 #| fig-alt: >-
 #|   Two rows of a noised Dyck word, its denoised picture and a heat map, which is a spot at first
 #|   and reaches over several parentheses at the end
-twelve = unet_dyck["UNet, L = 12"]
-heats = dict(twelve.heats(twelve.probing.closer.index(unet_level)))
-early, late = twelve.steps[np.argmax(twelve.counts[0, :, 1])], twelve.steps[-1]
+longest = unet_dyck["UNet, L = 16"]
+heats = dict(longest.heats(longest.probing.closer.index(unet_level)))
+early, late = longest.steps[np.argmax(longest.counts[0, :, 1])], longest.steps[-1]
 figures.heat_phases({f"step {step:,}": heats[step] for step in (early, late)})
 plt.show()
 
@@ -539,8 +543,9 @@ if tier != "smoke" and seed == 0:
 #
 # ### Where do they go?
 #
-# **The DiT goes to the rule on a check of two, and near it on Dyck words; the UNet draws Dyck words
-# as their pairs would have them; the MLP on a check of eight goes to its training set.**
+# **The DiT goes to the rule on a check of two, and near it on a check of three and on Dyck words;
+# the UNet goes to the rule where it is shown many Dyck words, and favours its training words where
+# it is shown few; the MLP on a check of eight goes to its training set.**
 #
 # Chapter 1 asked it of sums of digits ({numref}`fig-directions`): of the samples that keep the
 # rule, how many was the network trained on? The lines are copies of all valid strings and of the
@@ -553,17 +558,20 @@ if tier != "smoke" and seed == 0:
 #|   each measured step at which half of each seed's samples can be read and ten are valid. Lines:
 #|   made-up samplers on their way from independent symbols (square).
 #| fig-alt: >-
-#|   The points of the DiT on a check of two go to the right along the curve of the rule, on Dyck
-#|   words a little above it; those of the UNet along the curve of pairs; those of the MLP on a
-#|   check of eight along the curve of the training set
+#|   The points of the DiT on a check of two go to the right along the curve of the rule, on a check
+#|   of three and on Dyck words a little above it; those of the UNet along the curve of pairs for
+#|   length 12, along that of the rule for length 16; those of the MLP on a check of eight along the
+#|   curve of the training set
 going = {
     "Dyck, L = 12, DiT": dyck["Dyck, L = 12"],
     "Dyck, L = 12, UNet": unet_dyck["UNet, L = 12"],
+    "Dyck, L = 16, UNet": unet_dyck["UNet, L = 16"],
     "check of two, DiT": by_order[DIT][2],
+    "check of three, DiT, longer": longer[3],
     "check of eight, MLP": by_order[MLP][8],
 }
 ways = {title: directions(one) for title, one in going.items()}
-figures.directions(ways)
+figures.directions(ways, columns=3)
 plt.show()
 
 # %% tags=["hide-input"]
@@ -571,9 +579,12 @@ directions_table(ways)
 
 # %% [markdown]
 # So one measurement tells a network near the rule from one that draws its list. It needs no probe,
-# only a rule whose strings can be enumerated. The DiT ends a little above the rule's line on Dyck
-# words, the UNet above its pairs': both come to favour their training words in the end. And the MLP
-# draws what a copyist would, who knows 64 strings by heart and makes mistakes.
+# only a rule whose strings can be enumerated. Of length 12 the DiT ends a little above the rule's
+# line, the UNet above its pairs': both come to favour their 66 training words in the end. Of length
+# 16 the UNet is shown 715 words and does not favour them. It has also gone further than pairs can:
+# no law with the pairs of these words has so many valid ones. The DiT on a check of three draws new
+# strings nearly as often as known ones, once it leaves chance. And the MLP draws what a copyist
+# would, who knows 64 strings by heart and makes mistakes.
 #
 # ## Words
 #

@@ -278,7 +278,8 @@ def _products(features: csr_matrix, law: np.ndarray) -> np.ndarray:
     total = np.zeros((width, width))
     for first in range(0, n, ROWS):
         rows = features[first : first + ROWS].toarray()
-        total += rows.T @ (rows * law[first : first + ROWS, None])
+        rows *= np.sqrt(law[first : first + ROWS, None])
+        total += rows.T @ rows  # of one array: symmetric, so that half of it is computed
     return total
 
 
