@@ -489,7 +489,7 @@ tables.endings(quarters.values())
 # (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an hour of
 # one core, where the pictures are made easy to draw, so that most of what is left to learn is the
 # rule. All of these networks read and predict $x_0$, at higher rates than the paper's, in a
-# schedule that spends more of its steps where the rule matters; so far one to three seeds of
+# schedule that spends more of its steps where the rule matters; one to three seeds of
 # each: the line below a figure names its records.
 #
 # ### Parity in plain squares
@@ -503,8 +503,9 @@ tables.endings(quarters.values())
 # %% tags=["hide-input"]
 #| label: outcomes-blocks
 #| fig-cap: >-
-#|   Figure 3 of the paper: parity of eight and of sixteen by a UNet, here in plain squares. One
-#|   seed each; bands are 95 % intervals, dashed lines chance.
+#|   Figure 3 of the paper: parity of eight (three seeds) and of sixteen (one) by a UNet, here in
+#|   plain squares. Bands are ranges over the seeds, of one seed 95 % intervals; dashed lines
+#|   chance.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps. Length 8: hallucinations stay at one half
 #|   for about a thousand steps, then fall below a tenth, while strings of the training set rise
@@ -535,9 +536,8 @@ plt.show()
 # %% tags=["hide-input"]
 #| label: fourier-slopes
 #| fig-cap: >-
-#|   What samples share with the training strings, order by order. One seed; bands are 95 %
-#|   intervals. The last order is one minus twice the share of hallucinations among readable
-#|   samples.
+#|   What samples share with the training strings, order by order. Means and ranges over three
+#|   seeds. The last order is one minus twice the share of hallucinations among readable samples.
 #| fig-alt: >-
 #|   Slopes of generated on training Fourier coefficients against training steps: orders one and
 #|   two are near one early, order three rises next, then four, and five to eight together
@@ -716,8 +716,7 @@ tables.expected_escape(law, dial[470])
 # %% tags=["hide-input"]
 #| label: outcomes-spacing
 #| fig-cap: >-
-#|   The same network, the same 50 tuples, three kinds of positions. One seed each of the first
-#|   two, three of the last.
+#|   The same network, the same 50 tuples, three kinds of positions, three seeds each.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps for positions at the grid's indices, at four
 #|   times the indices, and drawn at random
@@ -790,7 +789,8 @@ tables.samplers([dial[50], dial[150], dial[470]])
 # %% tags=["hide-input"]
 #| label: outcomes-fresh
 #| fig-cap: >-
-#|   The DiT with a token a digit on 150 tuples, in one handwriting and in a hundred. One seed each.
+#|   The DiT with a token a digit on 150 tuples, in one handwriting (three seeds) and in a hundred
+#|   (one).
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps: with one handwriting hallucinations fall to
 #|   a quarter, with a hundred they rise as unreadable samples fall

@@ -289,8 +289,8 @@ endings(unet_dyck.values())
 # It is sharp after a hundred steps and wrong in more than half of the samples, and then makes ever
 # fewer mistakes. Of length 12 the network comes to draw words that it never saw, as the DiT does,
 # and the training words more often. Of length 16 it was shown 715 words, and draws them no more
-# often than the 715 others. Here the ratio falls to the rule's own: not because the network
-# overfits, but because it does not.
+# often than the 715 others; its prediction ends nearest to the exact rule's. Here the ratio falls
+# to the rule's own: not because the network overfits, but because it does not.
 #
 # ### Where does the UNet look?
 #

@@ -12,7 +12,7 @@ from localbias.book import findings, ledger, opening
 from localbias.book.chapters import CARD
 from localbias.experiments import catalogue, recursion
 from localbias.measure import OUTCOMES
-from localbias.statistics import share_over_seeds
+from localbias.statistics import share_over_seeds, wilson
 from localbias.store import ROOT
 
 
@@ -101,6 +101,26 @@ def test_of_many_strings_new_ones_come_as_the_rule_has_them_and_of_few_none():
     text = findings.new_ones_too()
     assert "shown 470 of the 670 sums, 70%" in text and f"and {shares[470][0]:.0%} (" in text
     assert "Shown only 50" in text and f"{shares[50][0]:.0%} of its valid" in text
+
+
+def test_the_unet_on_long_dyck_words_knows_more_than_pairs_and_favours_no_word():
+    """What the first page and chapter 4 say in words holds of the records."""
+    from localbias.experiments import Results, catalogue
+    from localbias.grammar import maximum_entropy
+
+    unet = Results(catalogue.found("dyck-16-unet-row", "laptop", (0, 1, 2)))
+    setup, counts = unet.setup, unet.counts[:, -1]
+    valid, shown = counts[:, 2:].sum(1), setup.experiment.n_train / len(setup.grammar.support)
+    _, low, high = share_over_seeds(counts[:, 2], valid)
+    assert low <= shown <= high < 0.6
+    pairs = maximum_entropy(setup.train_strings, 2, 2)
+    by_pairs = pairs.probabilities[setup.grammar.is_valid(pairs.strings)].sum()
+    assert wilson(valid.sum(), counts.sum())[0] > by_pairs
+    ratios = unet.ratios()[:, 1:, unet.place(0.7)].mean(0)
+    exact = unet.reference_ratios()[:, :, unet.place(0.7)].mean(0)
+    near = dict(zip(unet.references, np.abs(exact - ratios[-1])))
+    assert min(near, key=near.get) in ("rule", "pairs") and ratios.max() - ratios[-1] > 0.1
+    assert f"from {ratios.max():.2f} to {ratios[-1]:.2f}" in findings.without_memory()
 
 
 def test_a_missing_record_is_named(monkeypatch):
