@@ -585,7 +585,7 @@ tables.beside_paper(
 #|   Figure 4 (right) of the paper, at three numbers of training tuples: a DiT with a token a digit.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps for 50, 150 and 470 tuples: hallucinations
-#|   fall from nine tenths, to a tenth for 50 tuples, a quarter for 150 and a half for 470
+#|   fall from nine tenths, to a tenth for 50 tuples, a fifth for 150 and a half for 470
 dial = {n: recorded(f"quarter-token-dit-{n}") for n in TUPLES}
 token_dits = {f"{n} tuples": dial[n] for n in (50, 150, 470)}
 exact_token_dits = {title: reference_counts(one.setup) for title, one in token_dits.items()}
@@ -793,7 +793,7 @@ tables.samplers([dial[50], dial[150], dial[470]])
 #|   (one).
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps: with one handwriting hallucinations fall to
-#|   a quarter, with a hundred they rise as unreadable samples fall
+#|   a fifth, with a hundred they rise as unreadable samples fall
 hands = {"one handwriting": dial[150], "a hundred": recorded("quarter-token-dit-150-fresh")}
 exact_hands = {title: reference_counts(one.setup) for title, one in hands.items()}
 figures.outcome_panels({title: one.curves for title, one in hands.items()}, exact_hands)

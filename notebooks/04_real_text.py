@@ -263,8 +263,8 @@ plt.show()
 # rule.**
 #
 # A UNet on the words of length 8, 12 and 16, in one row of small parentheses, probed at the second
-# parenthesis as in the paper's Figure 16. Of length 8 it sees all words, of the others half. One
-# seed each.
+# parenthesis as in the paper's Figure 16. Of length 8 it sees all words, of the others half.
+# Three seeds of length 8, one of each of the others.
 
 # %% tags=["hide-input"]
 #| label: dyck-unet-along-training

@@ -61,7 +61,7 @@ SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | {f"quarter-token-dit-{n}": 3 for n in TUPLES}
     | {f"quarter-token-dit-50-spacing-{far}": 3 for far in (1, 4)}
-    | dict.fromkeys(("parity-8-unet-blocks", "parity-8-mlp-vectors"), 3)
+    | dict.fromkeys(("parity-8-unet-blocks", "parity-8-mlp-vectors", "dyck-8-unet"), 3)
     | {"parity-8-scalars-long": 1}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
