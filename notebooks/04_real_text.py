@@ -581,10 +581,11 @@ directions_table(ways)
 # So one measurement tells a network near the rule from one that draws its list. It needs no probe,
 # only a rule whose strings can be enumerated. Of length 12 the DiT ends a little above the rule's
 # line, the UNet above its pairs': both come to favour their 66 training words in the end. Of length
-# 16 the UNet is shown 715 words and does not favour them. It has also gone further than pairs can:
-# no law with the pairs of these words has so many valid ones. The DiT on a check of three draws new
-# strings nearly as often as known ones, once it leaves chance. And the MLP draws what a copyist
-# would, who knows 64 strings by heart and makes mistakes.
+# 16 the UNet is shown 715 words and does not favour them. It has also gone further than pairs: the
+# law that has the pairs of these words and assumes nothing else makes more mistakes. The DiT on a
+# check of three favours its training strings a little when it leaves chance, and is far below a
+# copyist who is as often right. And the MLP draws what a copyist would, who knows 64 strings by
+# heart and makes mistakes.
 #
 # ## Words
 #
