@@ -41,7 +41,7 @@
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a minute or two, "paper" wants a GPU and days
 device = "auto"  # "cpu" or "cuda"
-seed = 0  # 0 shows the three recorded seeds 0, 1, 2; any other number only that seed
+seed = 0  # 0 shows the recorded seeds; any other number only that seed
 live_steps = 4000  # of the training that runs in this notebook
 
 # %% tags=["hide-input"]
@@ -519,12 +519,13 @@ plt.show()
 # %% [markdown]
 # Of length 8, where the paper's share of hallucinations ends at about a quarter, this one passes
 # through it and goes on falling. The valid strings that were never seen go first. Of length 16 it
-# ends in hallucination, as the paper's does, after the same number of steps and images.
+# stays at chance, as the paper's does. It was given as many steps and images as for length 8, about
+# a fiftieth of the paper's images.
 #
 # ### What happens while the curve is flat?
 #
 # **These networks are not idle: they learn the accidents of their training set from low orders to
-# high ones, and the rule, the highest, comes together with orders 5 to 7.**
+# high ones, and the rule, the highest, comes about with order 5, no later than 6 and 7.**
 #
 # Write the symbols as signs. A law on strings is then its *Fourier coefficients*, the means of the
 # products of some symbols: of one symbol ({term}`order` 1), of pairs (order 2), and so on. The rule
@@ -539,8 +540,9 @@ plt.show()
 #|   What samples share with the training strings, order by order. Means and ranges over three
 #|   seeds. The last order is one minus twice the share of hallucinations among readable samples.
 #| fig-alt: >-
-#|   Slopes of generated on training Fourier coefficients against training steps: orders one and
-#|   two are near one early, order three rises next, then four, and five to eight together
+#|   Slopes of generated on training Fourier coefficients against training steps. UNet: order one
+#|   is near one early, order two at two thirds; then two, three and four rise in turn, five to
+#|   eight last. MLP: one to three are near one when samples become readable, the others rise later
 vectors = recorded("parity-8-mlp-vectors")
 climbing = {"squares, UNet": blocks, "vectors, MLP": vectors}
 figures.fourier_slopes({title: (one.steps, *one.slopes()) for title, one in climbing.items()})
@@ -549,7 +551,8 @@ plt.show()
 # %% [markdown]
 # A share of hallucinations of one half says that one coefficient is zero, that of all symbols. It
 # does not say that nothing has been learned. The UNet on length 16, at chance to the end, knows
-# most of its training set's pairs by then, a little of its triples, and nothing of higher orders:
+# most of its training set's pairs by then; of triples and higher orders what it knows can hardly be
+# told from nothing:
 
 # %% tags=["hide-input"]
 tables.slopes({"squares, UNet": blocks, "squares, UNet, L = 16": sixteen_blocks})
@@ -627,8 +630,8 @@ tables.orders(
 # ### Where do they go?
 #
 # **On parity and on 50 tuples, to the training set; on 200 to new tuples as well at first, and then
-# to the training set; on 470, as long as we watched, a new valid tuple comes nearly as often as a
-# known one.**
+# to the training set; on 470, as long as we watched, each new valid tuple comes nearly as often as
+# each known one.**
 #
 # A network that leaves chance has learned something: the rule, or pairs, or its training set by
 # heart. Each shows in the samples. Of those that keep the rule, how many was it trained on? We
@@ -647,8 +650,8 @@ tables.orders(
 #|   fits to its pairs, all from independent symbols (square).
 #| fig-alt: >-
 #|   On parity the points rise along the curve of the training set to the upper right corner, and so
-#|   they do for 50 tuples; for 200 they begin near the flat curve of the rule and rise to the
-#|   corner later; for 470 they go to the right along the curve of the rule
+#|   they do for 50 tuples; for 200 they begin beside the steep curves, fall half-way to the flat
+#|   one of the rule, and come back later; for 470 they go to the right along the curve of the rule
 ways = {"parity, UNet": directions(blocks)}
 ways |= {f"{n} tuples, DiT": directions(dial[n]) for n in (50, 200, 470)}
 figures.directions(ways)
@@ -735,8 +738,8 @@ tables.endings(spacing.values())
 
 # %% [markdown]
 # All three come to the training set in the end. With the indices of the 2 × 2 grid the network
-# hallucinates several times as long as with positions drawn at random, and four times the indices
-# lie between.
+# hallucinates two to three times as long as with positions drawn at random, and four times the
+# indices lie between.
 #
 # ### And the UNet?
 #
@@ -862,7 +865,7 @@ plt.show()
 #   the dense networks, the UNet on plain squares and the DiT on up to 150 tuples come to favour
 #   training strings, and held-out strings fall *below* chance. On 470 tuples the DiT's stand above.
 # - For this DiT the wait grew faster than the number of training tuples, from 20 to 200 of them. On
-#   470 it came sooner than that, and to new valid tuples nearly as readily as to known ones.
+#   470 it came sooner than that, and to each new valid tuple nearly as readily as to a known one.
 # - Compare with chance, always. "20 % valid" would be far *above* chance for Quarter-MNIST and far
 #   *below* it for parity. The paper's UNet ends at such a share, three times what independent
 #   digits give, where ours is at chance; it has seen many times as many images.

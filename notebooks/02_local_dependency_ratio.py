@@ -40,7 +40,7 @@
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a minute or two, "paper" wants a GPU and days
 device = "auto"  # "cpu" or "cuda"
-seed = 0  # 0 shows the three recorded seeds 0, 1, 2; any other number only that seed
+seed = 0  # 0 shows the recorded seeds; any other number only that seed
 signals = 48  # noised signals at each level where this notebook itself measures
 
 # %% tags=["hide-input"]
@@ -403,11 +403,12 @@ tables.nearest(escaping)
 # %% [markdown]
 # For $\hat{x}_0$ the paper's observation is seen. On 50 tuples the network ends nearest to the
 # training set. On squares nine samples in ten are training strings in the end, and at this level
-# the prediction is about as near to the training set as to its triples: nearest to these in two
-# seeds of three. On 470 tuples the ratio has come down more than half of the way to
-# the rule's when not yet half of the samples are valid; the prediction is nearest to the marginals'
-# all the while. An untrained UNet's ratio is lower, and rises before it falls; on 470 tuples it has
-# only begun to fall, as the samples have only begun to leave chance.
+# the prediction is about as near to the training set's as to that of its triples: nearer to the
+# training set's in two seeds of three, in the mean to that of the triples. On 470 tuples the ratio
+# has come down more than half of the way to the rule's when about half of the samples are valid;
+# the mean over the seeds stays nearest to the marginals', barely so in the end, and one seed of
+# three has come nearest to the rule's. An untrained UNet's ratio is lower, and rises before it
+# falls; on 470 tuples it has only begun to fall, as the samples have only begun to leave chance.
 #
 # The paper's figure has five levels, and the ratio of what its network puts out, the noise. Here
 # are both.

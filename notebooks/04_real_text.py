@@ -35,8 +35,7 @@
 # %% tags=["parameters"]
 tier = "laptop"  # "smoke" goes through everything in a few minutes, "paper" wants a GPU and days
 device = "auto"  # "cpu" or "cuda"
-seed = 0  # 0 shows the recorded seeds; any other number only that seed:
-# 28 networks, about two hours of one core
+seed = 0  # 0 shows the recorded seeds; any other number only that seed
 
 # %% tags=["hide-input"]
 from functools import partial
@@ -239,10 +238,11 @@ tables.ends(dyck, dyck_level)
 # %% [markdown]
 # At first there are sharp parentheses, and for the longer words few more valid ones than chance
 # would give. In the end two in five of their samples are valid and were never seen, and the
-# network's prediction is nearer to the rule's than to the training set's. In all of chapter 1
-# nothing did that. How local each parenthesis is along the way is the paper's observation too
-# (Figures 16 and 17). Here the ratio falls as the accuracy rises, to below the rule's own, and for
-# L = 8 and 12 it rises again a little while the last mistakes go.
+# network's prediction is nearer to the rule's than to the training set's. In chapter 1
+# only the DiT on 470 tuples drew new valid strings more often than by chance. How local each
+# parenthesis is along the way is the paper's observation too (Figures 16 and 17). Here the ratio
+# falls as the accuracy rises, to below the rule's own, and for L = 8 and 12 it rises again a little
+# while the last mistakes go.
 
 # %% tags=["hide-input"]
 #| label: dyck-matrices
@@ -259,8 +259,8 @@ plt.show()
 # ### Dyck words by the paper's network
 #
 # **The UNet goes through the same phases, and its ratio falls while the mistakes become fewer; on
-# length 16 it makes none in the end, and half of its words were never seen: it has learned the
-# rule.**
+# length 16 there is none in 200 samples in the end, and half of these words were never seen: it has
+# learned the rule.**
 #
 # A UNet on the words of length 8, 12 and 16, in one row of small parentheses, probed at the second
 # parenthesis as in the paper's Figure 16. Of length 8 it sees all words, of the others half.
@@ -286,11 +286,12 @@ plt.show()
 endings(unet_dyck.values())
 
 # %% [markdown]
-# It is sharp after a hundred steps and wrong in more than half of the samples, and then makes ever
+# It is sharp after a hundred steps and wrong in half of the samples or more, and then makes ever
 # fewer mistakes. Of length 12 the network comes to draw words that it never saw, as the DiT does,
 # and the training words more often. Of length 16 it was shown 715 words, and draws them no more
-# often than the 715 others; its prediction ends nearest to the exact rule's. Here the ratio falls
-# to the rule's own: not because the network overfits, but because it does not.
+# often than the 715 others; its prediction ends nearest to the exact rule's. Its ratio ends near
+# those of the rule and of the pairs, and far above the training set's: it has fallen although the
+# network does not overfit.
 #
 # ### Where does the UNet look?
 #
@@ -543,9 +544,9 @@ if tier != "smoke" and seed == 0:
 #
 # ### Where do they go?
 #
-# **The DiT goes to the rule on a check of two, and near it on a check of three and on Dyck words;
-# the UNet goes to the rule where it is shown many Dyck words, and favours its training words where
-# it is shown few; the MLP on a check of eight goes to its training set.**
+# **The DiT goes near the rule on checks of two and three and on Dyck words, and comes to favour its
+# training strings a little; the UNet goes to the rule on Dyck words of length 16 and favours its
+# training words on length 12; the MLP on a check of eight goes to its training set.**
 #
 # Chapter 1 asked it of sums of digits ({numref}`fig-directions`): of the samples that keep the
 # rule, how many was the network trained on? The lines are copies of all valid strings and of the
@@ -558,8 +559,8 @@ if tier != "smoke" and seed == 0:
 #|   each measured step at which half of each seed's samples can be read and ten are valid. Lines:
 #|   made-up samplers on their way from independent symbols (square).
 #| fig-alt: >-
-#|   The points of the DiT on a check of two go to the right along the curve of the rule, on a check
-#|   of three and on Dyck words a little above it; those of the UNet along the curve of pairs for
+#|   The points of the DiT on checks of two and three and on Dyck words go to the right a little
+#|   above the curve of the rule; those of the UNet along the curve of pairs for
 #|   length 12, along that of the rule for length 16; those of the MLP on a check of eight along the
 #|   curve of the training set
 going = {
@@ -581,9 +582,10 @@ directions_table(ways)
 # So one measurement tells a network near the rule from one that draws its list. It needs no probe,
 # only a rule whose strings can be enumerated. Of length 12 the DiT ends a little above the rule's
 # line, the UNet above its pairs': both come to favour their 66 training words in the end. Of length
-# 16 the UNet is shown 715 words and does not favour them. It has also gone further than pairs: the
-# law that has the pairs of these words and assumes nothing else makes more mistakes. The DiT on a
-# check of three favours its training strings a little when it leaves chance, and is far below a
+# 16 the UNet is shown 715 words and does not favour them. Length, number of words and passes over
+# them differ, with one seed each: which of these decides is not shown. Of both lengths the UNet
+# goes further than pairs: the law that has the pairs of these words and assumes nothing else makes
+# more mistakes. The DiT on a check of three comes to favour its training strings, far less than a
 # copyist who is as often right. And the MLP draws what a copyist would, who knows 64 strings by
 # heart and makes mistakes.
 #

@@ -82,13 +82,13 @@ def without_memory() -> str:
     exact = shown.reference_ratios()[:, rule, place].mean()
     total, known = len(shown.setup.grammar.support), shown.experiment.n_train
     counts = shown.counts[:, -1]
-    valid = counts[:, 2:].sum() / counts.sum()
-    new = share_over_seeds(counts[:, 3], counts.sum(1))
+    valid, new = (share_over_seeds(counts[:, first:].sum(1), counts.sum(1)) for first in (2, 3))
     return (
         f"**The ratio falls without memorising.** A UNet is shown {known} of the {total:,} Dyck "
         f"words of length 16. Its ratio falls from {ratios.max():.2f} to {ratios[-1]:.2f}, near "
-        f"the exact rule's {exact:.2f}, and in the end {valid:.0%} of its samples are valid, "
-        f"{new[0]:.0%} ({new[1]:.0%} to {new[2]:.0%}) valid words that it never saw. "
+        f"the exact rule's {exact:.2f}, and in the end {valid[0]:.0%} ({valid[1]:.0%} to "
+        f"{valid[2]:.0%}) of its samples are valid, {new[0]:.0%} ({new[1]:.0%} to {new[2]:.0%}) "
+        f"valid words that it never saw. "
         f"{{numref}}`fig-dyck-unet-along-training`, "
         f"{{ref}}`in the ledger <claim-fall-is-memory>`."
     )

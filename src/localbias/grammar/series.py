@@ -1,8 +1,9 @@
 """A training set's law with its parts of high order damped, or left out.
 
 Any law on strings is a sum of parts: one of order 0, the same for all strings, one for each symbol
-(order 1), one for each pair (order 2), and so on; for two symbols it is its Fourier series. Copying
-with mistakes damps what hangs on many symbols at once; the *truncated* series leaves it out.
+(order 1), one for each pair (order 2), and so on; for two symbols it is its Fourier series. The
+*truncated* series leaves the parts above an order out. Copying with mistakes damps what symbols
+have in common beyond their marginals, the more, the more symbols it takes.
 """
 
 from collections.abc import Iterable

@@ -92,8 +92,13 @@ def test_slopes_of_copies_are_one_and_of_all_strings_zero(rows, results):
     assert list(one) == ["network", "step", "order 1", "order 2", "the rule"]
     assert one["step"] == "2,000" and one["the rule"] == "1.00 (1.00 to 1.00)"
     mean, low, high = (float(x) for x in re.findall(r"[\d.-]+", one["order 1"]))
-    assert mean == 1 and low < 0.9 and low + high == pytest.approx(2, abs=0.011)
-    assert slopes([known[0], every], most=1)["the rule"] == "0.50 (0.00–1.00)"
+    _, errors = results(counts, arrays={"tokens": np.stack(known)[:, None]}).slopes()
+    half = 1.96 * errors[:, 0, 0]
+    assert (mean, low, high) == pytest.approx((1, 1 - half[0], 1 + half[0]), abs=0.006)
+    mean, low, high = (float(x) for x in re.findall(r"[\d.-]+", slopes(known, most=1)["order 1"]))
+    assert mean == 1 and high - low == pytest.approx(np.hypot(*half), abs=0.011)
+    assert slopes([known[0], every], most=1)["the rule"] == "0.50 (0.00 to 1.00)"
+    assert list(slopes(known[:1], most=9))[2:] == ["order 1", "order 2", "order 3", "the rule"]
     unread = slopes([np.full_like(every, -1)])
     assert unread["order 1"] == unread["the rule"] == "0/0"
 

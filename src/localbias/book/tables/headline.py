@@ -7,7 +7,7 @@ import torch
 from IPython.display import Markdown
 
 from localbias.book.ledger import NETWORK_NAMES, says
-from localbias.book.tables.markdown import interval, seeds, spread, table
+from localbias.book.tables.markdown import interval, seeds, table
 from localbias.book.tables.outcomes import outcome_cells, sampler
 from localbias.experiments import Experiment, Results, Setup, operations
 from localbias.experiments.directions import Directions
@@ -131,18 +131,20 @@ def slopes(networks: Mapping[str, Results], most: int = 4) -> Markdown:
     """How much of the training set's coefficients samples give back, at the end of training.
 
     Args:
-        networks: title -> records of strings of two symbols.
-        most: the last order that is shown, beside that of the rule.
+        networks: title -> records of parity, whose rule is the last order.
+        most: the highest order that is shown beside it.
     """
     rows = []
     for title, results in networks.items():
         found, errors = (values[:, -1] for values in results.slopes())  # [S, L] each
-        shown = {f"order {k}": k for k in range(1, most + 1)} | {"the rule": found.shape[1]}
+        length = found.shape[1]
+        shown = {f"order {k}": k for k in range(1, min(most + 1, length))} | {"the rule": length}
         rows.append(
             {"network": title, "step": f"{results.steps[-1]:,}"}
             | {name: _slope(found[:, k - 1], errors[:, k - 1]) for name, k in shown.items()}
         )
-    return table(rows, after="Means and ranges over seeds, of one seed its 95 % interval.")
+    after = "Means over the seeds, and their range, widened to the 95 % interval of all samples."
+    return table(rows, after=after)
 
 
 def directions(networks: Mapping[str, Directions], part: float = 0.25) -> Markdown:
@@ -198,11 +200,11 @@ def expected_escape(law: EscapeLaw | None, results: Results) -> Markdown:
 
 
 def _slope(found: np.ndarray, errors: np.ndarray) -> str:
-    """Slopes [S] over seeds, or the one and its interval from its standard error [1]."""
-    if len(found) > 1 or np.isnan(found).any():
-        return spread(found, ".2f")
-    (mean,), (error,) = found, errors
-    return interval(mean, mean - 1.96 * error, mean + 1.96 * error, ".2f")
+    """Slopes [S] and standard errors [S]: the mean, and the range widened to its 95 % interval."""
+    if np.isnan(found).any():
+        return "0/0"
+    mean, half = found.mean(), 1.96 * np.sqrt((errors**2).sum()) / len(errors)
+    return interval(mean, min(found.min(), mean - half), max(found.max(), mean + half), ".2f")
 
 
 def _share(value: float) -> str:
