@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import linprog, minimize
+from scipy.sparse import csr_matrix
 
-from localbias.grammar import Check, Dyck, Parity, QuarterSum
+from localbias.grammar import Check, Dyck, Parity, QuarterSum, moments
 from localbias.grammar.moments import maximum_entropy, softened
 
 
@@ -201,6 +202,17 @@ def test_softened_is_the_same_from_wherever_it_begins_and_counts_strings_by_thei
     (by_weight,) = softened(strings, 10, 2, [0.01], weights)
     (by_rows,) = softened(twice, 10, 2, [0.01])
     torch.testing.assert_close(by_weight.probabilities, by_rows.probabilities, atol=1e-8, rtol=0)
+
+
+def test_products_are_the_same_by_sparse_features_and_by_whole_rows(monkeypatch):
+    rows = np.random.default_rng(0)
+    features = csr_matrix((rows.random((50, 12)) < 0.3).astype(float))
+    law = rows.dirichlet(np.ones(50))
+    expected = np.einsum("nf,n,ng->fg", features.toarray(), law, features.toarray())
+    for sparse in (0.0, 1.0):
+        monkeypatch.setattr(moments, "SPARSE", sparse)
+        monkeypatch.setattr(moments, "ROWS", 16)  # the last block is not full
+        np.testing.assert_allclose(moments._products(features, law), expected, atol=1e-14)
 
 
 def test_what_cannot_be_softened_is_named():

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from localbias.checks import within
 from localbias.grammar.law import every_string
-
-LARGEST = 2**17  # strings that are enumerated
+from localbias.grammar.moments import LARGEST
 
 
 def copies(
