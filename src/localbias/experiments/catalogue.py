@@ -161,7 +161,7 @@ HEADLINE: dict[str, Recipe] = {
     # Fig 3
     "parity-8-unet-blocks": parity_blocks(8, 64, 6000, "parity", keep=(350, 2800, 6000)),
     "parity-16-unet-blocks": parity_blocks(16, 1638, 6000, "parity of 16"),
-    "parity-8-unet-small-glyphs": parity_glyphs(45_000),
+    "parity-8-unet-small-glyphs": parity_glyphs(22_000),
     "parity-8-mlp-vectors": parity_vectors(32_000),
     # Figs 16 and 17
     "dyck-8-unet": dyck_row(8, 14, 8000, keep=(60, 8000), ancestral=True),
