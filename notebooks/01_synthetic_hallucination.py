@@ -25,9 +25,9 @@
 # perfect model would do. How *local* the networks really are is the paper's next question (§4.3);
 # here we look at what comes out.
 #
-# The figures show runs of the **laptop tier**: the paper's ideas in networks that train within
-# minutes on one CPU core. Each run is stored as a record, and the cells below read the records. Ask
-# for another seed and the chapter trains anew:
+# The figures show runs of the **laptop tier**: the paper's ideas in networks that train on one CPU
+# core, most within minutes, the longest for three hours. Each run is stored as a record, and the
+# cells below read the records. Ask for another seed and the chapter trains anew:
 #
 # ```
 # papermill book/notebooks/01_synthetic_hallucination.ipynb out.ipynb -p seed 3
@@ -488,9 +488,9 @@ tables.endings(quarters.values())
 # Above, only dense networks left the hallucination phase. The paper's UNet does on parity of eight
 # (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an hour of
 # one core, where the pictures are made easy to draw, so that most of what is left to learn is the
-# rule. All of these networks read and predict $x_0$, at higher rates than the paper's, in a
-# schedule that spends more of its steps where the rule matters; one to three seeds of
-# each: the line below a figure names its records.
+# rule. All of these networks read and predict $x_0$, at higher rates than the paper's. Those that
+# draw pictures do so in a schedule that spends more of its steps where the rule matters. There are
+# one to three seeds of each: the line below a figure names its records.
 #
 # ### Parity in plain squares
 #
@@ -498,22 +498,32 @@ tables.endings(quarters.values())
 #
 # A symbol is a grey square of 2 × 2 pixels, an image 4 × 8, and the network a small UNet. It is
 # trained on half of the valid strings. Of length 16, in an image of 8 × 8, it is trained on 5 %, as
-# in the paper.
+# in the paper. The same network, noise and rate then go to parentheses of 8 × 4 pixels, eight in an
+# image of 16 × 16. The last panel is another network, an MLP: it sees each symbol as a vector of 16
+# numbers, an *embedding vector*, which is the paper's other way to show symbols (§4.2, A.5).
 
 # %% tags=["hide-input"]
 #| label: outcomes-blocks
 #| fig-cap: >-
-#|   Figure 3 of the paper: parity of eight (three seeds) and of sixteen (one) by a UNet, here in
-#|   plain squares. Bands are ranges over the seeds, of one seed 95 % intervals; dashed lines
-#|   chance.
+#|   Figure 3 of the paper by a small UNet: parity of eight and of sixteen in plain squares (three
+#|   seeds each), and of eight in parentheses (one seed); beside it an MLP on vectors (three).
+#|   Bands are ranges over the seeds, of one seed 95 % intervals; dashed lines chance. Pictures,
+#|   noise schedule, rate and target are not the paper's.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps. Length 8: hallucinations stay at one half
 #|   for about a thousand steps, then fall below a tenth, while strings of the training set rise
 #|   above nine tenths. Length 16: hallucinations stay at one half to the end
 blocks, sixteen_blocks = recorded("parity-8-unet-blocks"), recorded("parity-16-unet-blocks")
-squares = {"parity, L = 8": blocks, "parity, L = 16": sixteen_blocks}
-exact_squares = {title: reference_counts(one.setup) for title, one in squares.items()}
-figures.outcome_panels({title: one.curves for title, one in squares.items()}, exact_squares)
+small_glyphs, vectors = recorded("parity-8-unet-small-glyphs"), recorded("parity-8-mlp-vectors")
+escaping = {
+    "squares, UNet": blocks,
+    "squares, UNet, L = 16": sixteen_blocks,
+    "parentheses, UNet": small_glyphs,
+    "vectors, MLP": vectors,
+}
+exact_escaping = {title: reference_counts(one.setup) for title, one in escaping.items()}
+escaping_curves = {title: one.curves for title, one in escaping.items()}
+figures.outcome_panels(escaping_curves, exact_escaping)
 plt.show()
 
 # %% [markdown]
@@ -531,8 +541,7 @@ plt.show()
 # products of some symbols: of one symbol ({term}`order` 1), of pairs (order 2), and so on. The rule
 # is the product of all eight. A training set of 64 strings has coefficients of its own in every
 # order, by accident. The *slope* says how much of them the samples give back: 0 is nothing, 1 is as
-# much as the training set has. The dense network on the right sees each symbol as a vector of 16
-# numbers, as the paper's theory does (§4.2, A.5).
+# much as the training set has. On the right is the MLP on vectors.
 
 # %% tags=["hide-input"]
 #| label: fourier-slopes
@@ -543,7 +552,6 @@ plt.show()
 #|   Slopes of generated on training Fourier coefficients against training steps. UNet: order one
 #|   is near one early, order two at two thirds; then two, three and four rise in turn, five to
 #|   eight last. MLP: one to three are near one when samples become readable, the others rise later
-vectors = recorded("parity-8-mlp-vectors")
 climbing = {"squares, UNet": blocks, "vectors, MLP": vectors}
 figures.fourier_slopes({title: (one.steps, *one.slopes()) for title, one in climbing.items()})
 plt.show()
@@ -555,7 +563,7 @@ plt.show()
 # told from nothing:
 
 # %% tags=["hide-input"]
-tables.slopes({"squares, UNet": blocks, "squares, UNet, L = 16": sixteen_blocks})
+tables.slopes(escaping)
 
 # %% tags=["hide-input"]
 tables.beside_paper(
@@ -564,18 +572,15 @@ tables.beside_paper(
         "UNet, L = 8": catalogue.make("parity-8-unet", "paper"),
         "UNet, L = 16": catalogue.make("parity-16-unet", "paper"),
     },
-    {
-        "UNet, glyphs": glyphs["parity-8-unet"],
-        **climbing,
-        "squares, UNet, L = 16": sixteen_blocks,
-    },
+    {"UNet, glyphs": glyphs["parity-8-unet"], **escaping},
 )
 
 # %% [markdown]
 # ### A DiT with a token a digit
 #
-# **It goes where the paper's goes, if not as far, from chance to valid samples: with few training
-# tuples to the training set and nowhere else, with 470 to new ones as well.**
+# **It leaves chance for valid samples, as the paper's does: with few training tuples for the
+# training set and nothing else, with 470 for new ones as well, of which the paper's draws next to
+# none.**
 #
 # On Quarter-MNIST, too, there is a network that leaves. Its tokens are digits, and its four
 # positions are vectors drawn at random, far from each other: the usual ones nearly coincide on a
@@ -597,7 +602,7 @@ figures.outcome_panels(token_curves, exact_token_dits, columns=3)
 plt.show()
 
 # %% tags=["hide-input"]
-tables.endings([blocks, sixteen_blocks, vectors, *dial.values()])
+tables.endings([*escaping.values(), *dial.values()])
 
 # %% [markdown]
 # The bars show one more exact denoiser, *pairs*. It knows how often any two symbols stand together
@@ -737,9 +742,10 @@ plt.show()
 tables.endings(spacing.values())
 
 # %% [markdown]
-# All three come to the training set in the end. With the indices of the 2 × 2 grid the network
-# hallucinates two to three times as long as with positions drawn at random, and four times the
-# indices lie between.
+# The positions drawn at random are the same ones in every run with them, so that the ranges are
+# those of weights, batches and samples. All three come to the training set in the end. With the
+# indices of the 2 × 2 grid the network hallucinates two to three times as long as with positions
+# drawn at random, and four times the indices lie between.
 #
 # ### And the UNet?
 #
@@ -836,7 +842,7 @@ tables.beside_paper(
 #|   Right: valid and held out.
 #| fig-alt: >-
 #|   Dots with intervals for every experiment against ticks at the chance level
-more = [blocks, sixteen_blocks, vectors, *dial.values(), *list(spacing.values())[:2], unet]
+more = [*escaping.values(), *dial.values(), *list(spacing.values())[:2], unet]
 more.append(hands["a hundred"])
 everything = [scalars, *glyphs.values(), *quarters.values(), *more]
 figures.against_chance({one.name: (one.counts[:, -1], one.chance) for one in everything})

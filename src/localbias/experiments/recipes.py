@@ -77,6 +77,7 @@ PARITY_8: dict[str, Any] = dict(name="parity", length=8)
 SCALARS_AT = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 12_000)
 SHARES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1)  # of the steps, after which outcomes are measured
 PARITY_STEPS = 1_100_000  # A.5
+DYCK_STEPS = 170_000  # the last step at which the paper shows heat maps of Dyck words (Fig 17)
 QUARTER_STEPS = 180_000  # A.5
 TEXT_STEPS = 200_000  # the last step at which the paper shows heat maps of text (Fig 21)
 
@@ -283,7 +284,7 @@ def parentheses(
     return Images(
         kind,
         dict(smoke=small, laptop=small, paper=data([64, 64])),
-        PARITY_STEPS,
+        DYCK_STEPS if grammar["name"] == "dyck" else PARITY_STEPS,
         patch=8,
         on_x0=True,
         probing=probing,

@@ -24,6 +24,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("quarter-unet-470", "quarter-dit-470", "quarter-dit-50"),
         *("quarter-mlp-470", "quarter-mlp-150", "quarter-mlp-50"),
         *("parity-8-unet-blocks", "parity-16-unet-blocks", "parity-8-mlp-vectors"),
+        "parity-8-unet-small-glyphs",
         *(f"quarter-token-dit-{n}" for n in TUPLES),
         *("quarter-x0-unet-470", "quarter-token-dit-150-fresh"),
         *("quarter-token-dit-50-spacing-1", "quarter-token-dit-50-spacing-4"),

@@ -6,6 +6,7 @@ interval need no framework; tensors are taken through their own methods.
 
 from localbias.statistics.distance import frechet
 from localbias.statistics.intervals import (
+    change_over_seeds,
     contrast,
     mean_interval,
     share_over_seeds,
@@ -28,6 +29,7 @@ __all__ = [
     "PowerLaw",
     "RankCorrelation",
     "auc",
+    "change_over_seeds",
     "contrast",
     "frechet",
     "mean_interval",

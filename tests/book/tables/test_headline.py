@@ -3,12 +3,14 @@
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from localbias import grammar
 from localbias.book import tables
+from localbias.book.tables import headline
 from localbias.book.ledger import says
 from localbias.experiments import Sampling, catalogue
 from localbias.experiments.directions import Directions
@@ -35,8 +37,35 @@ def test_a_figure_of_the_paper_beside_ours(rows, results):
     # 119 s for 14,000 images, so 206 times as many in 24,480 s
     assert by_name["to the paper's images"]["toy"] == "6.8 h in all"
     assert by_name["at the end: invalid"] == {"the paper's DiT": "", "toy": "20% (8%–42%)"}
+    assert by_name["β, T"]["toy"] == "linear, 1,000"
+    # 0 of 20 valid at step 1,000, 12 of 20 at 2,000: Newcombe's interval from Wilson's
+    low, high = (0.6 - math.hypot(0.6 - 0.38658, 0.16113), 0.6 + math.hypot(0.78119 - 0.6, 0))
+    change = by_name["valid, since half of the steps"]["toy"]
+    assert change == f"+60% ({min(low, 0.5):+.0%} to {max(high, 0.7):+.0%})"
+    assert not any("LDR" in name for name in by_name)
     # 0.1354 TFLOP a step, as the paper's network is known to take
-    assert by_name["arithmetic"]["the paper's DiT"] == "24 PFLOP, 41 min at 10 TFLOP/s"
+    assert by_name["arithmetic"]["the paper's DiT"] == "24 PFLOP, 7 min at 60 TFLOP/s"
+
+
+def test_the_speed_of_a_card_is_the_books():
+    assert f":teraflops: {headline.GPU / 1e12:g}" in Path("book/reproduce.md").read_text()
+
+
+def test_a_ratio_is_told_from_where_samples_can_be_read(rows, results):
+    """Not from before training, nor from step 1,000 of the first run, at which nothing is readable."""
+    products = np.array([[[0.4], [0.9], [0.5]], [[0.4], [0.8], [0.6]]])  # [S, 1 + M, n]
+    exact = np.zeros((2, 3, 1, 1, 3))  # [S, R, V, n, 3]
+    paper = {"DiT": catalogue.make("quarter-dit-50", "paper")}
+    exact[..., 0], exact[..., 1], exact[..., 2] = np.sqrt(0.25), 0.25, 1
+    for counts, highest in ((COUNTS, "0.55"), ([[[1, 9, 0, 0], [0, 9, 1, 0]]] * 2, "0.85")):
+        ours = results(counts, products, {"reference_ldr": exact})
+        made = tables.beside_paper("Figure 5", paper, {"toy": ours}, level=0.5)
+        by_name = {row.pop(""): row for row in rows(made)}
+        told = by_name["LDR of x̂0, √ᾱ = 0.5"]
+        assert told["toy"] == f"{highest}, then 0.55 (0.50–0.60); rule 0.25, train 0.25"
+        assert told["the paper's DiT"] == ""
+    elsewhere = tables.beside_paper("Figure 5", paper, {"toy": ours}, level=0.3)
+    assert {row[""]: row for row in rows(elsewhere)}["LDR of x̂0, √ᾱ = 0.3"]["toy"] == ""
 
 
 def test_a_run_that_saw_as_many_images_has_reached_them(rows, results):

@@ -7,19 +7,23 @@ import torch
 from IPython.display import Markdown
 
 from localbias.book.ledger import NETWORK_NAMES, says
-from localbias.book.tables.markdown import interval, seeds, table
-from localbias.book.tables.outcomes import outcome_cells, sampler
+from localbias.book.tables.markdown import interval, seeds, spread, table
+from localbias.book.tables.outcomes import noise, outcome_cells, sampler
 from localbias.experiments import Experiment, Results, Setup, operations
 from localbias.experiments.directions import Directions
 from localbias.experiments.escapes import EscapeLaw, escape_bounds
 from localbias.grammar import Grammar, maximum_entropy
 from localbias.measure import OUTCOMES
+from localbias.statistics import change_over_seeds
 
-CARD = 10e12  # operations a second, by which arithmetic is told as time
+GPU = 60e12  # operations a second, by which arithmetic is told as time (book/reproduce.md)
 
 
 def beside_paper(
-    figure: str, paper: Mapping[str, Experiment], ours: Mapping[str, Results]
+    figure: str,
+    paper: Mapping[str, Experiment],
+    ours: Mapping[str, Results],
+    level: float | None = None,
 ) -> Markdown:
     """One of the paper's figures beside ours: what was trained, on how much, and what came out.
 
@@ -27,15 +31,22 @@ def beside_paper(
         figure: as the paper numbers it, such as "Figure 4".
         paper: title -> the paper's tier of an experiment of that figure; its size is computed.
         ours: title -> records of the same rule.
+        level: √ᾱ, at which the local dependency ratio of x0 is told; None: it is not. A run that
+            was not probed there has an empty cell.
     """
     columns = {f"the paper's {title}": _of_paper(one) for title, one in paper.items()}
     seen = max(one.training.batch * one.training.steps for one in paper.values())
-    columns |= {title: _of_results(one, seen) for title, one in ours.items()}
-    names = next(iter(columns.values()))
-    rows = [{"": name} | {title: cells[name] for title, cells in columns.items()} for name in names]
+    columns |= {title: _of_results(one, seen, level) for title, one in ours.items()}
+    names = dict.fromkeys(name for cells in columns.values() for name in cells)
+    rows = [
+        {"": name} | {title: cells.get(name, "") for title, cells in columns.items()}
+        for name in names
+    ]
     claims = " · ".join(says(figure))
     after = (
-        "The paper's columns are this book's paper tier: what the paper leaves open is our choice."
+        "The paper's columns are this book's paper tier: what the paper leaves open is our choice. "
+        "Their hours are arithmetic at an assumed speed: no GPU has run them "
+        "([how to reproduce](../reproduce.md) has the measured time of a step on a CPU)."
     )
     return table(rows, f"**{figure} of the paper.** {claims}", after)
 
@@ -51,11 +62,12 @@ def _size(experiment: Experiment, shape: Sequence[int], valid: int) -> dict[str,
         "picture": f"{picture} {'pixels' if len(shape) == 3 else 'numbers'}",
         "trained on": f"{experiment.n_train:,} of {valid:,} strings",
         "predicts": {"x0": "x̂0", "noise": "noise", "v": "v"}[experiment.target],
+        "β, T": f"{noise(experiment.schedule)}, {experiment.schedule.steps:,}",
         "rate": f"{training.rate:g}, {training.decay}",
         "steps × batch": f"{training.steps:,} × {training.batch}",
         "images seen": _short(training.steps * training.batch),
         "sampled by": sampler(sampling),
-        "arithmetic": f"{_two_digits(total / 1e15)} PFLOP, {_hours(total / CARD)} at 10 TFLOP/s",
+        "arithmetic": f"{_two_digits(total / 1e15)} PFLOP, {_hours(total / GPU)} at 60 TFLOP/s",
     }
 
 
@@ -63,24 +75,51 @@ def _of_paper(experiment: Experiment) -> dict[str, str]:
     setup = Setup(experiment)
     cells = _size(experiment, setup.renderer.shape, len(setup.grammar.support))
     cells["tier"] = "paper, not run here"
-    return cells | {"time": "not stated", "to the paper's images": "", **_outcomes(None)}
+    return cells | {"time": "not stated"}
 
 
-def _of_results(results: Results, seen: int) -> dict[str, str]:
+def _of_results(results: Results, seen: int, level: float | None) -> dict[str, str]:
     setup = results.setup
     cells = _size(results.experiment, setup.renderer.shape, len(setup.grammar.support))
-    seconds = float(np.mean([record.seconds for record in results.records]))
+    seconds = float(np.median([record.seconds for record in results.records]))
     further = seconds * seen / results.images_seen
     more = f"{_hours(further)} in all" if results.images_seen < seen else "reached"
-    counts = results.counts[:, -1]
-    time = f"{_hours(seconds)} a seed, {seeds(len(results.records))}"
-    return cells | {"time": time, "to the paper's images": more, **_outcomes(counts)}
+    cells["time"] = f"{_hours(seconds)} a seed, {seeds(len(results.records))}"
+    cells["to the paper's images"] = more
+    ends = outcome_cells(results.counts[:, -1])
+    cells |= {f"at the end: {name}": ends[name] for name in OUTCOMES}
+    cells["valid, since half of the steps"] = _change(results)
+    if level is not None:
+        cells[f"LDR of x̂0, √ᾱ = {level:g}"] = _fall(results, level)
+    return cells
 
 
-def _outcomes(counts: np.ndarray | None) -> dict[str, str]:
-    """Shares at the end of training, or nothing."""
-    cells = dict.fromkeys(OUTCOMES, "") if counts is None else outcome_cells(counts)
-    return {f"at the end: {name}": cell for name, cell in cells.items()}
+def _change(results: Results) -> str:
+    """By how much the valid share rose from the middle of the training to its end."""
+    valid, n = results.counts[..., 2:].sum(-1), results.counts.sum(-1)  # [S, M]
+    before = np.flatnonzero(results.steps <= results.steps[-1] / 2)
+    if not len(before):
+        return "not measured"
+    mean, low, high = change_over_seeds(
+        valid[:, before[-1]], n[:, before[-1]], valid[:, -1], n[:, -1]
+    )
+    return f"{mean:+.0%} ({low:+.0%} to {high:+.0%})"
+
+
+def _fall(results: Results, level: float) -> str:
+    """The ratio where it is highest among readable steps, its end, and the exact denoisers'."""
+    if results.experiment.probing is None or level not in results.levels:
+        return ""
+    place = results.place(level)
+    ratios = results.ratios()[:, 1:, place]  # [S, M]
+    readable = (results.counts[..., 0] < results.counts.sum(-1) / 2).all(0)
+    exact = results.reference_ratios()[:, :, place].mean(0)
+    beside = ", ".join(
+        f"{name} {exact[results.references.index(name)]:.2f}"
+        for name in ("rule", "train")
+        if name in results.references
+    )
+    return f"{ratios[:, readable].mean(0).max():.2f}, then {spread(ratios[:, -1], '.2f')}; {beside}"
 
 
 def samplers(experiments: Iterable[Results]) -> Markdown:

@@ -126,13 +126,15 @@ def settings(experiments: Iterable[Results]) -> Markdown:
                 "experiment": f"`{e.name}`",
                 "tier": e.tier,
                 "parameters": f"{results.parameters:,}",
-                "minutes": f"{results.records[0].seconds / 60:.0f}",
+                "seeds": len(results.records),
+                "minutes a seed": f"{np.median([r.seconds for r in results.records]) / 60:.0f}",
                 "training strings": f"{e.n_train:,}, {e.rendering}",
                 "output read as, loss on": f"{e.reads}, {e.target}",
                 "steps × batch": f"{training.steps:,} × {training.batch}",
+                "images seen": f"{results.images_seen:,}",
                 "rate": f"{training.rate:g}, {training.decay}",
                 "average": training.ema or "none",
-                "β, T": f"{_noise(schedule)}, {schedule.steps:,}",
+                "β, T": f"{noise(schedule)}, {schedule.steps:,}",
                 "samples": f"{sampling.samples} in {sampling.steps} steps, η = {sampling.eta:g}, "
                 f"clamp {sampling.clamp}",
             }
@@ -140,7 +142,7 @@ def settings(experiments: Iterable[Results]) -> Markdown:
     return table(rows)
 
 
-def _noise(schedule: Schedule) -> str:
+def noise(schedule: Schedule) -> str:
     """The kind of a schedule, with its β where that is constant."""
     constant = schedule.kind == "linear" and schedule.beta_start == schedule.beta_end
     return f"constant β = {schedule.beta_start:g}" if constant else schedule.kind
