@@ -7,6 +7,7 @@ from PIL import Image
 
 from localbias.book import drawing
 from localbias.book.chapters import cell_options, find, sources
+from localbias.experiments import engine
 
 CHAPTER = """\
 # %% tags=["parameters"]
@@ -167,6 +168,26 @@ def test_every_figure_of_the_book_has_a_name_of_its_own():
     names = [cell.name for source in sources() for cell in drawing.figure_cells(source)]
     assert len(names) == len(set(names)) and names
     assert all(name == name.lower() and " " not in name for name in names)
+
+
+@pytest.mark.parametrize(
+    "chapter, name",  # Figures 3, 4, 5, 7 and 16
+    [
+        ("1", "outcomes-blocks"),
+        ("1", "outcomes-token-dit"),
+        ("2", "ldr-along-training-escapes"),
+        ("4", "words-unet-along-training"),
+        ("4", "dyck-unet-along-training"),
+    ],
+)
+def test_the_papers_headline_figures_are_drawn_from_records(chapter, name, tmp_path, monkeypatch):
+    def trained(*_):
+        raise AssertionError("a figure of the book trains")
+
+    monkeypatch.setattr(engine, "_run", trained)
+    made = drawing.draw(chapter, name, tmp_path / "made.png")
+    with Image.open(made) as image:
+        assert image.width > 900
 
 
 @pytest.mark.parametrize(

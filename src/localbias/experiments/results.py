@@ -153,6 +153,13 @@ class Results:
         """The measured step nearest to a share of their number: 0 is the first, 1 the last."""
         return round(share * (len(self.steps) - 1))
 
+    def row_at(self, step: int) -> int:
+        """Where a step stands among the measured ones. ValueError names those there are."""
+        if step not in self.steps:
+            known = ", ".join(map(str, self.steps))
+            raise ValueError(f"step={step}; {self.name!r} was measured at {known}")
+        return self.steps.tolist().index(step)
+
     def phases(
         self, rows: Sequence[int] | None = None, count: int | None = None
     ) -> dict[str, object]:

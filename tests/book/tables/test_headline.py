@@ -10,8 +10,8 @@ import pytest
 
 from localbias import grammar
 from localbias.book import tables
-from localbias.book.tables import headline
 from localbias.book.ledger import says
+from localbias.book.tables import headline
 from localbias.experiments import Sampling, catalogue
 from localbias.experiments.directions import Directions
 from localbias.experiments.escapes import EscapeLaw

@@ -80,6 +80,11 @@ def test_moments_of_training(rows, results):
     }
     (row,) = rows(tables.along_training({"toy": (found, 0.5)}))
     assert "parameters" not in row
+    (row,) = rows(tables.along_training({"toy": (found, 0.5)}, step=1000))
+    assert row["at step 1,000"] == "0.70 (0.70–0.70)" and "midway" not in row
+    assert row["ratio of means, vanishing, at step 1,000"] == "0.70, 0 of 4"
+    with pytest.raises(ValueError, match="step=7; 'toy' was measured at 1000, 2000"):
+        tables.along_training({"toy": (found, 0.5)}, step=7)
 
 
 def test_the_nearest_reference_is_that_of_the_last_step(rows, results):

@@ -106,38 +106,48 @@ def estimates(exact: Products, tries: Mapping[int, Sequence[Products]]) -> Markd
 
 
 def along_training(
-    networks: Mapping[str, tuple[Results, float]], before: str = "", parameters: bool = False
+    networks: Mapping[str, tuple[Results, float]],
+    before: str = "",
+    parameters: bool = False,
+    step: int | None = None,
 ) -> Markdown:
-    """The ratio of x̂0 at three moments of training, beside the exact denoisers and the outcomes.
+    """The ratio of x̂0 at moments of training, beside the exact denoisers and the outcomes.
 
     Args:
         networks: title -> results and a noise level, by √ᾱ.
         before: a sentence above the table.
         parameters: whether their number stands in a column too.
+        step: a measured step to be told of in place of the middle and the end.
+
+    Raises:
+        ValueError: for a step at which a network was not measured.
     """
     rows = []
     for title, (results, level) in networks.items():
         count = {"parameters": f"{results.parameters:,}"} if parameters else {}
-        rows.append({"network": title} | count | _moments(results, level))
+        rows.append({"network": title} | count | _moments(results, level, step))
     return table(rows, before)
 
 
-def _moments(results: Results, level: float) -> dict[str, str]:
+def _moments(results: Results, level: float, step: int | None) -> dict[str, str]:
     """The columns of one network at one noise level."""
     along, v = results.along(level), results.place(level)
-    invalid, hallucination, *valid = Outcomes(along.counts[:, -1]).proportions.mean(0)
-    vanishing = results.vanishing()[:, -1, v].sum()
+    row = len(along.steps) - 1 if step is None else results.row_at(step)
+    when = "at the end" if step is None else f"at step {step:,}"
+    # Ratios begin before training, outcomes at the first measured step.
+    moments = {"untrained": 0} | ({"midway": len(along.steps) // 2} if step is None else {})
+    moments[when] = row + 1
+    invalid, hallucination, *valid = Outcomes(along.counts[:, row]).proportions.mean(0)
+    vanishing = results.vanishing()[:, row + 1, v].sum()
     signals = len(results.records) * results.probing.samples
     return {
         "√ᾱ": f"{level:g}",
         "exact rule": f"{along.references['rule'].mean():.2f}",
         "exact training set": f"{along.references['train'].mean():.2f}",
-        "untrained": spread(along.ratios[:, 0], ".2f"),
-        "midway": spread(along.ratios[:, len(along.steps) // 2], ".2f"),
-        "at the end": spread(along.ratios[:, -1], ".2f"),
-        "ratio of means, vanishing, at the end": f"{along.pooled[:, -1].mean():.2f}, "
+        **{name: spread(along.ratios[:, at], ".2f") for name, at in moments.items()},
+        f"ratio of means, vanishing, {when}": f"{along.pooled[:, row + 1].mean():.2f}, "
         f"{vanishing} of {signals}",
-        "unreadable, hallucination, valid at the end": f"{invalid:.0%}, {hallucination:.0%}, "
+        f"unreadable, hallucination, valid {when}": f"{invalid:.0%}, {hallucination:.0%}, "
         f"{sum(valid):.0%}",
     }
 

@@ -104,10 +104,7 @@ def endings(experiments: Iterable[Results], step: int | None = None) -> Markdown
     """
     rows = []
     for results in experiments:
-        if step is not None and step not in results.steps:
-            known = ", ".join(map(str, results.steps))
-            raise ValueError(f"step={step}; {results.name!r} was measured at {known}")
-        place = -1 if step is None else results.steps.tolist().index(step)
+        place = -1 if step is None else results.row_at(step)
         batch = results.experiment.training.batch
         seen = {} if step is None else {"images seen": f"{step * batch:,}"}
         cells = outcome_cells(results.counts[:, place])
