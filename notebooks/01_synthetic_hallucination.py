@@ -697,8 +697,8 @@ tables.directions(ways)
 #|   likelihood through 20 to 200 tuples with the 95 % interval of its value; a training that has
 #|   not escaped counts as later.
 #| fig-alt: >-
-#|   Escape steps rise along a straight line of slope about 1.6 in logarithmic axes, from a thousand
-#|   at 20 tuples to forty thousand at 200; at 470 tuples the trainings stand below the line
+#|   Escape steps rise along a straight line in logarithmic axes, faster than the number of tuples;
+#|   at 470 tuples the trainings stand below the line
 bounds = {n: escape_bounds(one) for n, one in dial.items()}
 law = escape_law({n: bounds[n] for n in TUPLES if n <= 200}, beyond=470)
 figures.escape_law(bounds, law, "training tuples, n")

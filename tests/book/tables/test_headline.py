@@ -161,6 +161,7 @@ def test_what_a_law_expects_is_beside_what_was_seen(results):
     ended = results([[[0, 9, 1, 0], [0, 4, 6, 0]], [[0, 9, 1, 0], [0, 9, 1, 0]]])
     said = tables.expected_escape(law, ended).data
     assert "on 470 to escape at step 166,000 (119,000 to 233,000, 95 %)" in said
+    assert "as n to the power 1.50 (1.20 to 1.80)" in said
     assert "by 25%" in said and said.endswith("By step 2,000 1 of 2 trainings had escaped.")
     assert tables.expected_escape(None, ended).data.startswith("Too few trainings escaped")
 

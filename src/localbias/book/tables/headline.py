@@ -232,8 +232,9 @@ def expected_escape(law: EscapeLaw | None, results: Results) -> Markdown:
     value, low, high = (f"{float(f'{number:.3g}'):,.0f}" for number in law.expected[-1])
     scatter = f"{np.expm1(law.law.spread):.0%}"
     return Markdown(
-        f"The law expects a typical training on {law.settings[-1]:.0f} to escape at step {value} "
-        f"({low} to {high}, 95 %); single ones scatter about that by {scatter} (a standard "
+        f"The wait grows as n to the power {interval(*law.law[:3], '.2f')}, 95 %. The law expects a "
+        f"typical training on {law.settings[-1]:.0f} to escape at step {value} ({low} to {high}, "
+        f"95 %); single ones scatter about that by {scatter} (a standard "
         f"deviation). {outcome}"
     )
 
