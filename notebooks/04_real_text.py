@@ -259,12 +259,12 @@ plt.show()
 # ### Dyck words by the paper's network
 #
 # **The UNet goes through the same phases, and its ratio falls while the mistakes become fewer; on
-# length 16 there is none in 200 samples in the end, and half of these words were never seen: it has
-# learned the rule.**
+# length 16 one sample in a hundred or less is wrong in the end, and half of the words were never
+# seen: it has learned the rule.**
 #
 # A UNet on the words of length 8, 12 and 16, in one row of small parentheses, probed at the second
 # parenthesis as in the paper's Figure 16. Of length 8 it sees all words, of the others half.
-# Three seeds of length 8, one of each of the others.
+# Three seeds of length 8, two of length 16, one of length 12.
 
 # %% tags=["hide-input"]
 #| label: dyck-unet-along-training
@@ -611,7 +611,7 @@ directions_table(ways)
 # only a rule whose strings can be enumerated. Of length 12 the DiT ends a little above the rule's
 # line, the UNet above its pairs': both come to favour their 66 training words in the end. Of length
 # 16 the UNet is shown 715 words and does not favour them. Length, number of words and passes over
-# them differ, with one seed each: which of these decides is not shown. Of both lengths the UNet
+# them differ, with one and two seeds: which of these decides is not shown. Of both lengths the UNet
 # goes further than pairs: the law that has the pairs of these words and assumes nothing else makes
 # more mistakes. The DiT on a check of three comes to favour its training strings, far less than a
 # copyist who is as often right. And the MLP draws what a copyist would, who knows 64 strings by

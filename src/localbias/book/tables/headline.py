@@ -88,9 +88,9 @@ def _of_results(results: Results, seen: int, level: float | None) -> dict[str, s
     cells["to the paper's images"] = more
     ends = outcome_cells(results.counts[:, -1])
     cells |= {f"at the end: {name}": ends[name] for name in OUTCOMES}
-    cells["valid, since half of the steps"] = _change(results)
+    cells["valid, gained since half of the steps"] = _change(results)
     if level is not None:
-        cells[f"LDR of x̂0, √ᾱ = {level:g}"] = _fall(results, level)
+        cells[f"LDR of x̂0, √ᾱ = {level:g}, at most and at the end"] = _fall(results, level)
     return cells
 
 
@@ -107,19 +107,18 @@ def _change(results: Results) -> str:
 
 
 def _fall(results: Results, level: float) -> str:
-    """The ratio where it is highest among readable steps, its end, and the exact denoisers'."""
+    """The highest ratio of any measured step, that at the end, and the exact denoisers'."""
     if results.experiment.probing is None or level not in results.levels:
         return ""
     place = results.place(level)
     ratios = results.ratios()[:, 1:, place]  # [S, M]
-    readable = (results.counts[..., 0] < results.counts.sum(-1) / 2).all(0)
     exact = results.reference_ratios()[:, :, place].mean(0)
     beside = ", ".join(
         f"{name} {exact[results.references.index(name)]:.2f}"
         for name in ("rule", "train")
         if name in results.references
     )
-    return f"{ratios[:, readable].mean(0).max():.2f}, then {spread(ratios[:, -1], '.2f')}; {beside}"
+    return f"{ratios.mean(0).max():.2f}, then {spread(ratios[:, -1], '.2f')}; {beside}"
 
 
 def samplers(experiments: Iterable[Results]) -> Markdown:
@@ -232,8 +231,8 @@ def expected_escape(law: EscapeLaw | None, results: Results) -> Markdown:
     value, low, high = (f"{float(f'{number:.3g}'):,.0f}" for number in law.expected[-1])
     scatter = f"{np.expm1(law.law.spread):.0%}"
     return Markdown(
-        f"The wait grows as n to the power {interval(*law.law[:3], '.2f')}, 95 %. The law expects a "
-        f"typical training on {law.settings[-1]:.0f} to escape at step {value} ({low} to {high}, "
+        f"The wait grows as n to the power {interval(*law.law[:3], '.2f')}, 95 %. The law expects "
+        f"a typical training on {law.settings[-1]:.0f} to escape at step {value} ({low} to {high}, "
         f"95 %); single ones scatter about that by {scatter} (a standard "
         f"deviation). {outcome}"
     )
@@ -262,6 +261,8 @@ def _two_digits(number: float) -> str:
 
 
 def _hours(seconds: float) -> str:
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
