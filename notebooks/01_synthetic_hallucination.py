@@ -566,8 +566,8 @@ plt.show()
 # %% [markdown]
 # A share of hallucinations of one half says that one coefficient is zero, that of all symbols. It
 # does not say that nothing has been learned. The UNet on length 16, at chance to the end, knows
-# most of its training set's pairs by then; of triples and higher orders what it knows can hardly be
-# told from nothing:
+# most of its training set's pairs by then, and a little of its triples; of order 4 and of the rule
+# what it knows cannot be told from nothing:
 
 # %% tags=["hide-input"]
 tables.slopes(escaping)

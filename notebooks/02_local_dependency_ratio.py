@@ -404,12 +404,12 @@ tables.along_training(of_470, "After as many images:", step=max(set.intersection
 tables.nearest(escaping)
 
 # %% [markdown]
-# For $\hat{x}_0$ the paper's observation is seen. On 50 and 150 tuples the network ends nearest to
-# the training set. On 470 the ratio has come down more than half of the way to the rule's when
-# about half of the samples are valid; the mean over the seeds stays nearest to the marginals',
-# barely so in the end, and one seed of three has come nearest to the rule's. An untrained UNet's
-# ratio is lower, and rises before it falls; on 470 tuples it has only begun to fall, as the samples
-# have only begun to leave chance.
+# For $\hat{x}_0$ the paper's observation is seen. On 50 tuples the network ends nearest to the
+# training set, on 150 about as near to it as to the marginals. On 470 the ratio has come down more
+# than half of the way to the rule's when about half of the samples are valid; the mean over the
+# seeds stays nearest to the marginals', barely so in the end, and one seed of three has come
+# nearest to the rule's. An untrained UNet's ratio is lower, and rises before it falls; on 470
+# tuples it has only begun to fall, as the samples have only begun to leave chance.
 #
 # The paper's figure has five levels, and the ratio is, read to the letter, that of the noise
 # (Eqs. 1 and 8). Here are both.
@@ -486,14 +486,16 @@ tables.nearest(parities)
 # %% [markdown]
 # On squares of length 8 nine samples in ten are training strings in the end, and at this level the
 # prediction is about as near to the training set's as to that of its triples: nearer to the
-# training set's in two seeds of three, in the mean to that of the triples.
+# training set's in two seeds of three, in the mean to that of the triples. Parentheses end
+# likewise.
 #
 # Of length 16 the prediction stays nearest to that of independent symbols, and half of the samples
 # break the rule. Yet the mean of ratios, which is the paper's (Eq. 2), ends where the exact rule's
-# is. It gives each picture the same weight, also where the symbol is decided already and the
-# prediction hardly listens to anything: there a little leakage makes a low ratio. The ratio of
-# means has these pictures count little, and stays at 1. So a low mean of ratios alone does not say
-# that a network looks far, and a hallucinating network need not have a high one.
+# is. It gives each picture the same weight, also where the prediction hardly listens to anything,
+# as it does where the symbol is decided already. The ratio of means weighs pictures by how much
+# their prediction listens. Since it stays at 1, the low ratios are those of pictures with next to
+# no weight. So a low mean of ratios alone does not say that a network looks far, and a
+# hallucinating network need not have a high one.
 #
 # ## Over noise levels
 #
