@@ -486,16 +486,16 @@ tables.endings(quarters.values())
 # tuples it has.**
 #
 # Above, only dense networks left the hallucination phase. The paper's UNet does on parity of eight
-# (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to an hour of
-# one core, where the pictures are made easy to draw, so that most of what is left to learn is the
-# rule. All of these networks read and predict $x_0$, at higher rates than the paper's. Those that
-# draw pictures do so in a schedule that spends more of its steps where the rule matters. There are
-# one to three seeds of each: the line below a figure names its records.
+# (Figure 3), and its DiT on Quarter-MNIST (Figure 4). Both can be seen within minutes to two hours
+# of one core, where the pictures are made easy to draw, so that most of what is left to learn is
+# the rule. All of these networks read and predict $x_0$, at higher rates than the paper's. Those
+# that draw pictures do so in a schedule that spends more of its steps where the rule matters. There
+# are one to three seeds of each: the line below a figure names its records.
 #
 # ### Parity in plain squares and in parentheses
 #
-# **The phases are the paper's: fuzzy, hallucination at one half, overfitting; parentheses only take
-# about four times as many steps as squares.**
+# **The phases are the paper's: fuzzy, hallucination at one half, overfitting; parentheses leave
+# it about eight times as late as squares.**
 #
 # A symbol is a grey square of 2 × 2 pixels, an image 4 × 8, and the network a small UNet. It is
 # trained on half of the valid strings. Of length 16, in an image of 8 × 8, it is trained on 5 %, as
@@ -534,9 +534,10 @@ plt.show()
 # seen go first. Of length 16 it stays at chance, as the paper's does. It was given as many steps
 # and images as for squares of length 8, about a fiftieth of the paper's images.
 #
-# So glyphs do not keep a UNet in the hallucination phase. The one at the beginning of this chapter
-# does not leave it, but it saw a small part of these images, with another target, rate and noise:
-# which of these decides was not tried.
+# So parentheses by themselves need not keep a UNet in the hallucination phase (one seed). The one
+# at the beginning of this chapter does not leave it, but it saw a small part of these images, twice
+# as large, and is another network, with another target, rate, batch and noise: which of these
+# decides was not tried.
 #
 # ### What happens while the curve is flat?
 #
@@ -556,9 +557,11 @@ plt.show()
 #|   seeds, of parentheses one. The last order is one minus twice the share of hallucinations among
 #|   readable samples.
 #| fig-alt: >-
-#|   Slopes of generated on training Fourier coefficients against training steps. UNet: order one
-#|   is near one early, order two at two thirds; then two, three and four rise in turn, five to
-#|   eight last. MLP: one to three are near one when samples become readable, the others rise later
+#|   Slopes of generated on training Fourier coefficients against training steps. Squares, UNet:
+#|   order one is near one early, order two at two thirds; then two, three and four rise in turn,
+#|   five to eight last. Parentheses, UNet: order one is near one, order two below a third until
+#|   step 1,000; then two, three and the others rise in turn. MLP: one to three are near one when
+#|   samples become readable, the others rise later
 climbing = {title: one for title, one in escaping.items() if one is not sixteen_blocks}
 figures.fourier_slopes({title: (one.steps, *one.slopes()) for title, one in climbing.items()})
 plt.show()
@@ -796,8 +799,8 @@ tables.samplers([dial[50], dial[150], dial[470]])
 # ### Does the handwriting matter?
 #
 # **Yes: where each digit is drawn by another hand every time, digits become readable later, and the
-# DiT on 150 tuples is a little above chance when the one with a single hand has learned its
-# training set.**
+# DiT on 150 tuples is at chance (one seed) or a little above it (the other) when the one with a
+# single hand has learned its training set.**
 #
 # So far each digit has one handwriting, so that a tuple is one picture. The paper's digits have
 # many. Here each exposure takes each digit's picture anew from a hundred.
@@ -875,9 +878,9 @@ plt.show()
 #   first DiT, symbols become sharp while strings stay random: the UNet's shares are those of
 #   independent symbols, the DiT's are near them.
 # - What follows, where something follows, is mostly not the rule but the training set: the scalars,
-#   the dense networks, the UNet on plain squares and on parentheses in its longer training, and
-#   the DiT on up to 150 tuples come to favour
-#   training strings, and held-out strings fall *below* chance. On 470 tuples the DiT's stand above.
+#   the dense networks, the UNet on plain squares and, longer trained, on parentheses, and the DiT
+#   on up to 150 tuples come to favour training strings, and held-out strings fall *below* chance.
+#   On 470 tuples the DiT's stand above.
 # - For this DiT the wait grew faster than the number of training tuples, from 20 to 200 of them. On
 #   470 it came sooner than that, and to each new valid tuple nearly as readily as to a known one.
 # - Compare with chance, always. "20 % valid" would be far *above* chance for Quarter-MNIST and far

@@ -370,8 +370,8 @@ tables.nearest(parity | quarter)
 #
 # ### Where the ratio falls with the accuracy
 #
-# **In the networks that leave hallucination the ratio of x̂0 falls while the share of valid samples
-# rises, and it begins to fall first; on digits the ratio of the noise does not move.**
+# **In the DiT that leaves hallucination the ratio of x̂0 falls while the share of valid samples
+# rises, and it begins to fall first; the ratio of the noise does not move.**
 #
 # Chapter 1's last networks escape. Here is the DiT with a token a digit on 50, 150 and 470 tuples:
 # the paper's Figure 5 (right). Its left half is a UNet, and so is our last column: the UNet on 470
@@ -455,7 +455,7 @@ tables.beside_paper(
 # ### A low ratio beside hallucinations
 #
 # **On squares of length 16 the mean of ratios comes down to the rule's while half of the samples
-# break the rule; the ratio of means stays at 1.**
+# break the rule; the ratio of means ends at 1.**
 #
 # The UNet on parity of length 8 overfits, in plain squares and, later, in parentheses (chapter 1).
 # On length 16 it does not leave chance.
@@ -467,7 +467,7 @@ tables.beside_paper(
 #| fig-alt: >-
 #|   Outcomes, local dependency ratio and distances from exact denoisers along training. Length 8:
 #|   the ratio falls as the share of training strings rises. Length 16: the mean of ratios falls to
-#|   the rule's while half of the samples are wrong and the ratio of means is one
+#|   the rule's while half of the samples are wrong, and the ratio of means ends at one
 inside = 0.5 if tier == "smoke" else 0.6
 parities = {
     "squares, L = 8": (recorded("parity-8-unet-blocks"), inside),
@@ -489,12 +489,13 @@ tables.nearest(parities)
 # training set's in two seeds of three, in the mean to that of the triples. Parentheses end
 # likewise.
 #
-# Of length 16 the prediction stays nearest to that of independent symbols, and half of the samples
-# break the rule. Yet the mean of ratios, which is the paper's (Eq. 2), ends where the exact rule's
-# is. It gives each picture the same weight, also where the prediction hardly listens to anything,
-# as it does where the symbol is decided already. The ratio of means weighs pictures by how much
-# their prediction listens. Since it stays at 1, the low ratios are those of pictures with next to
-# no weight. So a low mean of ratios alone does not say that a network looks far, and a
+# Of length 16 the prediction is the nearest to that of independent symbols (beside the rule's and
+# the training set's; that of pairs, most of which it knows, was not computed), and half of the
+# samples break the rule. Yet the mean of ratios, which is the paper's (Eq. 2), ends where the exact
+# rule's is. It gives each picture the same weight, also where the prediction hardly listens to
+# anything, as it may where the symbol is decided already. The ratio of means weighs pictures by how
+# much their prediction listens. Since it ends at 1, the low ratios are those of pictures with next
+# to no weight. So a low mean of ratios alone does not say that a network looks far, and a
 # hallucinating network need not have a high one.
 #
 # ## Over noise levels
@@ -782,10 +783,10 @@ tables.above_chance([*bases.values(), *changed])
 # - **Name the level, the target and the references**, or a local dependency ratio means little. At
 #   high noise the rule itself is local, at low noise the ratio speaks of strokes or of nothing, and
 #   for a good prediction of the noise it is 1.
-# - **Inside the band, beside the optimum, it is a good instrument.** The networks that hallucinate
-#   have a ratio far above what the rule would show, and their $\hat{x}_0$ is nearest to that of
-#   independent symbols. There the paper's explanation holds, with two qualifications. Half of the
-#   samples break the rule, too, where a network knows its training set's pairs and triples
+# - **Inside the band, beside the optimum, it is a good instrument.** Nearly all networks that
+#   hallucinate have a ratio far above what the rule would show, and their $\hat{x}_0$ is nearest to
+#   that of independent symbols. There the paper's explanation holds, with two qualifications. Half
+#   of the samples break the rule, too, where a network knows its training set's pairs and triples
 #   ({numref}`fig-beyond-ladder`). And the mean of ratios can be low without that: on parity of 16
 #   the ratio of means has to stand beside it ({numref}`fig-ldr-along-training-squares`).
 # - **A falling ratio is not the rule arriving.** Where it falls together with rising accuracy the

@@ -259,8 +259,8 @@ plt.show()
 # ### Dyck words by the paper's network
 #
 # **The UNet goes through the same phases, and its ratio falls while the mistakes become fewer; on
-# length 16 one sample in a hundred or less is wrong in the end, and half of the words were never
-# seen: it has learned the rule.**
+# length 16 two of 400 samples are wrong in the end, and half of the words drawn were never seen: it
+# has learned the rule.**
 #
 # A UNet on the words of length 8, 12 and 16, in one row of small parentheses, probed at the second
 # parenthesis as in the paper's Figure 16. Of length 8 it sees all words, of the others half.
@@ -305,8 +305,8 @@ endings(unet_dyck.values())
 #|   paper's level, if that is 0.95. Means over the seeds, and their range.
 #| fig-alt: >-
 #|   Local dependency ratios at three noise levels along training for Dyck words of length 8, 12 and
-#|   16: at 0.95 the ratio rises in the first hundred steps, falls until step 1,000 and hardly
-#|   after; at 0.7 it falls later
+#|   16: at 0.95 the ratio rises in the first hundred steps and falls most until step 1,000, of
+#|   length 8 also after it; at 0.7 it falls later
 figures.ratios_along(
     {title: (one.steps, one.levels, {"x0": one.ratios()}) for title, one in unet_dyck.items()},
     (0.5, 0.7, 0.95),
@@ -315,9 +315,9 @@ plt.show()
 
 # %% [markdown]
 # At √ᾱ = 0.95 a parenthesis can be seen in the noised word. The exact denoisers have decided it: of
-# most pictures their Jacobians vanish, and they have no ratio. The network's has most of its fall
-# behind it while half of the longest words are still wrong. It speaks of strokes there, not of the
-# rule. At √ᾱ = 0.7 it falls with the mistakes.
+# most pictures their Jacobians vanish, and they have no ratio. Of length
+# 16 the network's has most of its fall behind it while half of the words are still wrong. It seems
+# to speak of strokes there rather than of the rule. At √ᾱ = 0.7 it falls with the mistakes.
 #
 # ### Where does the UNet look?
 #
@@ -792,8 +792,8 @@ plt.show()
 #| label: words-unet-heat
 #| fig-cap: >-
 #|   Figure 21 of the paper, the first letter alone: a noised word (√ᾱ = 0.1), the prediction, and
-#|   where the first letter (framed) listens, when nine in ten of the words that can be read are
-#|   misspelt, and at the end.
+#|   where the first letter (framed) listens, when more than nine in ten of the words that can be
+#|   read are misspelt, and at the end.
 #| fig-alt: >-
 #|   Two rows of a noised word, its denoised picture and a heat map
 heats = dict(short_words.heats(short_words.probing.closer.index(0.1)))

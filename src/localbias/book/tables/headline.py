@@ -88,22 +88,20 @@ def _of_results(results: Results, seen: int, level: float | None) -> dict[str, s
     cells["to the paper's images"] = more
     ends = outcome_cells(results.counts[:, -1])
     cells |= {f"at the end: {name}": ends[name] for name in OUTCOMES}
-    cells["valid, gained since half of the steps"] = _change(results)
+    cells["valid, gained since about half of the steps"] = _change(results)
     if level is not None:
         cells[f"LDR of x̂0, √ᾱ = {level:g}, at most and at the end"] = _fall(results, level)
     return cells
 
 
 def _change(results: Results) -> str:
-    """By how much the valid share rose from the middle of the training to its end."""
+    """By how much the valid share rose since the measured step nearest to half of the training."""
     valid, n = results.counts[..., 2:].sum(-1), results.counts.sum(-1)  # [S, M]
-    before = np.flatnonzero(results.steps <= results.steps[-1] / 2)
-    if not len(before):
-        return "not measured"
-    mean, low, high = change_over_seeds(
-        valid[:, before[-1]], n[:, before[-1]], valid[:, -1], n[:, -1]
-    )
-    return f"{mean:+.0%} ({low:+.0%} to {high:+.0%})"
+    if len(results.steps) == 1:
+        return "measured once"
+    half = int(np.abs(results.steps[:-1] - results.steps[-1] / 2).argmin())
+    mean, low, high = change_over_seeds(valid[:, half], n[:, half], valid[:, -1], n[:, -1])
+    return f"{mean:+.0%} ({low:+.0%} to {high:+.0%}) since step {results.steps[half]:,}"
 
 
 def _fall(results: Results, level: float) -> str:
