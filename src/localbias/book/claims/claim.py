@@ -140,8 +140,12 @@ def source(test: str) -> str:
     return functions[name]
 
 
+ROUNDING = 1e-14  # what lies below has other digits on another processor
+
+
 def number(x: float) -> str:
-    """x to two digits, for a reader: 0.28, 2.1·10⁻⁸, 10⁻¹³."""
+    """x to two digits, for a reader: 0.28, 2.1·10⁻⁸, 10⁻¹³; a size below ROUNDING is that."""
+    x = ROUNDING if 0 < x < ROUNDING else x
     mantissa, _, power = f"{x:.1e}".partition("e")
     if x == 0 or -3 <= int(power) < 4:
         return f"{x:.2g}"
