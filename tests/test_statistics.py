@@ -242,3 +242,11 @@ def test_rank_correlation_says_when_there_is_none():
     for wrong in ((x, y[:5]), (x, np.full(12, np.nan)), (x, y, [1])):
         with pytest.raises(ValueError, match="allowed: .n. each, without NaN"):
             rank_correlation(*wrong)
+
+
+def test_a_change_has_newcombes_interval_and_the_seeds_range():
+    """His example (1998, table II, a): 56 of 70 against 48 of 80."""
+    of = [np.array([x]) for x in (48, 80, 56, 70)]
+    assert statistics.change_over_seeds(*of) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    of = [np.array(x) for x in ((0, 0), (1000, 1000), (100, 900), (1000, 1000))]
+    assert statistics.change_over_seeds(*of) == pytest.approx((0.5, 0.1, 0.9))

@@ -150,6 +150,7 @@ def test_sources_are_cut_with_their_decorators():
         (-3e-10, "-3.0·10⁻¹⁰"),
         (4.2e12, "4.2·10¹²"),
         (1e-13, "10⁻¹³"),
+        (3e-17, "10⁻¹⁴"),  # rounding
     ],
 )
 def test_numbers_for_a_reader(x, text):

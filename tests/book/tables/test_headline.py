@@ -3,7 +3,6 @@
 import math
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from localbias.experiments import Sampling, catalogue
 from localbias.experiments.directions import Directions
 from localbias.experiments.escapes import EscapeLaw
 from localbias.statistics import PowerLaw
+from localbias.store import ROOT
 
 COUNTS = [[[10, 0, 0, 0], [1, 2, 3, 4]], [[10, 0, 0, 0], [3, 2, 1, 4]]]
 
@@ -61,7 +61,8 @@ def test_a_gain_is_told_since_the_step_nearest_to_half(rows, results):
 
 
 def test_the_speed_of_a_card_is_the_books():
-    assert f":teraflops: {headline.GPU / 1e12:g}" in Path("book/reproduce.md").read_text()
+    page = (ROOT / "book/reproduce.md").read_text(encoding="utf-8")
+    assert f":teraflops: {headline.GPU / 1e12:g}" in page
 
 
 def test_the_ratio_is_told_at_most_and_at_the_end(rows, results):

@@ -1,5 +1,6 @@
 """A claim about the paper's theory: what was computed of it, and the tests that check it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -145,7 +146,8 @@ ROUNDING = 1e-14  # what lies below has other digits on another processor
 
 def number(x: float) -> str:
     """x to two digits, for a reader: 0.28, 2.1·10⁻⁸, 10⁻¹³; a size below ROUNDING is that."""
-    x = ROUNDING if 0 < x < ROUNDING else x
+    if 0 < abs(x) < ROUNDING:
+        x = math.copysign(ROUNDING, x)
     mantissa, _, power = f"{x:.1e}".partition("e")
     if x == 0 or -3 <= int(power) < 4:
         return f"{x:.2g}"

@@ -67,7 +67,8 @@ def _size(experiment: Experiment, shape: Sequence[int], valid: int) -> dict[str,
         "steps × batch": f"{training.steps:,} × {training.batch}",
         "images seen": _short(training.steps * training.batch),
         "sampled by": sampler(sampling),
-        "arithmetic": f"{_two_digits(total / 1e15)} PFLOP, {_hours(total / GPU)} at 60 TFLOP/s",
+        "arithmetic": f"{_two_digits(total / 1e15)} PFLOP, "
+        f"{_hours(total / GPU)} at {GPU / 1e12:g} TFLOP/s",
     }
 
 
@@ -112,9 +113,7 @@ def _fall(results: Results, level: float) -> str:
     ratios = results.ratios()[:, 1:, place]  # [S, M]
     exact = results.reference_ratios()[:, :, place].mean(0)
     beside = ", ".join(
-        f"{name} {exact[results.references.index(name)]:.2f}"
-        for name in ("rule", "train")
-        if name in results.references
+        f"{name} {exact[results.references.index(name)]:.2f}" for name in ("rule", "train")
     )
     return f"{ratios.mean(0).max():.2f}, then {spread(ratios[:, -1], '.2f')}; {beside}"
 
