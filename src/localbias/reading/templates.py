@@ -110,7 +110,7 @@ class PictureReader:
         found = self.whole(signals)
         if self.renderer.length == 1:
             return strings[found[:, 0]].where(found >= 0, -1)
-        known = self.renderer.atoms[strings.T, 0].to(cells)  # [L, n, h·w]
+        known = self.renderer.atoms[self.renderer.strings.T, 0].to(cells)  # [L, n, h·w]
         away, nearest = torch.cdist(cells.transpose(0, 1), known).min(-1)  # [L, B]
         near = away / known.shape[-1] ** 0.5 <= self.near  # False for NaN
         tokens = strings.T.gather(1, nearest).where(near, -1).T
