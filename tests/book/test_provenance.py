@@ -1,6 +1,7 @@
 """What pages say of where things come from: under figures, on the page of records, of the costs."""
 
 import io
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -139,6 +140,19 @@ def test_costs_are_the_records_seconds_and_the_papers_arithmetic(build, some, mo
     hours = sum(operations(catalogue.make(name, "paper"))[1] for name in names) / 0.5e12 / 3600
     assert rows[-1][1] == "2"
     assert rows[-1][3:] == [duration(3600 * hours), f"${3000 * hours:,.2f}"]
+
+
+def test_what_a_gpu_computed_costs_what_a_gpu_costs(build, some, monkeypatch):
+    from localbias.experiments import catalogue
+
+    name, run = next((name, run) for name, run in some.items() if run.kind == runs.TRAINING)
+    process = run.origin["processes"][0] | {"seconds": 1800.0}
+    changed = run.origin | {"processes": [process, process | {"device": "some card"}]}
+    monkeypatch.setattr(provenance, "all_runs", lambda: some | {name: replace(run, origin=changed)})
+    monkeypatch.setattr(catalogue, "EXPERIMENTS", {"modes-3": catalogue.EXPERIMENTS["modes-3"]})
+    told = "```{costs}\n:core-hour: 0\n:gpu-hour: 6\n:teraflops: 10\n```"
+    pages, _ = build(costs=told)
+    assert words(pages["costs"].select("tbody tr")[0].select("td")[-1]) == "$3.00"
 
 
 def test_a_figure_that_there_is_not_is_a_warning(build, monkeypatch):

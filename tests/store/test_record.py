@@ -58,6 +58,19 @@ def test_round_trip(tmp_path):
     assert found.seconds == 1.5
 
 
+def test_a_time_is_told_of_what_a_cpu_made(tmp_path):
+    """Where it made none, of what there is; a run that a GPU began counts as the GPU's."""
+    gpu = PROCESS | {"device": "some card"}
+    made = {"cpu": [PROCESS], "gpu": [gpu], "both": [gpu, PROCESS]}
+    records = [
+        store.save(name, ORIGIN | {"processes": processes}, ARRAYS, None, tmp_path)
+        for name, processes in made.items()
+    ]
+    assert [found.on_cpu for found in records] == [True, False, False]
+    assert store.timed(records) == records[:1] and store.timed(records[1:]) == records[1:]
+    assert store.timed([]) == []
+
+
 def test_a_record_without_weights(tmp_path):
     found = save(tmp_path, weights=None)
     assert files_of(tmp_path) == ["one.json", "one.npz"] and found.weights is None

@@ -176,7 +176,12 @@ class Costs(SphinxDirective):
         """A row of what records of a kind took."""
         runs = [run for run in all_runs().values() if run.kind == kind]
         seconds = sorted(run.seconds for run in runs)
-        money = sum(seconds) / 3600 * self.options["core-hour"]
+        prices = {True: self.options["core-hour"], False: self.options["gpu-hour"]}
+        money = sum(
+            process["seconds"] / 3600 * prices[process["device"] == "cpu"]
+            for run in runs
+            for process in run.origin["processes"]
+        )
         tiers = " and ".join(sorted({run.tier for run in runs}))
         return (
             f"{HEADINGS[kind]}, {tiers} tier, as recorded",

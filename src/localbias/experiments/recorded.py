@@ -12,7 +12,7 @@ from localbias.experiments.configuration import Experiment
 from localbias.experiments.recursion import Chain
 from localbias.experiments.recursion import run as run_chain
 from localbias.experiments.results import Results
-from localbias.store import Record, all_records, cost, note_read
+from localbias.store import Record, all_records, cost, note_read, timed
 from localbias.training import auto_device
 
 TUPLES = (20, 35, 50, 100, 150, 200, 470)  # that the DiT with a token a digit is trained on
@@ -196,7 +196,8 @@ def expected_seconds(experiments: Sequence[Experiment]) -> list[float | None]:
     """How long trainings take by the records of their kind, None where there is none.
 
     Those of the same name and tier that took as many such steps come first. Else it is a matter of
-    seconds a step with the same network, renderer and batch.
+    seconds a step with the same network, renderer and batch. Records that a GPU made count only
+    where a CPU made none of the kind.
     """
     folders = {engine.records_of(one.tier) for one in experiments}
     records = [found for folder in folders for found in all_records(folder=folder, odd=_ignore)]
@@ -205,7 +206,7 @@ def expected_seconds(experiments: Sequence[Experiment]) -> list[float | None]:
 
 def _expected(experiment: Experiment, records: Sequence[Record]) -> float | None:
     kind = _kind(experiment.configuration)
-    alike = [found for found in records if _kind(found.experiment) == kind]
+    alike = timed([found for found in records if _kind(found.experiment) == kind])
     same = (experiment.name, experiment.tier, experiment.training.steps)
     named = [found.seconds for found in alike if _name_and_steps(found.experiment) == same]
     if named:

@@ -18,7 +18,7 @@ from localbias.experiments.setup import Setup
 from localbias.ldr import Products, Summary, mean_ratio, saliency
 from localbias.measure import Probing, order_slopes
 from localbias.render import from_pixels
-from localbias.store import Record
+from localbias.store import Record, timed
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,11 @@ class Results:
     def images_seen(self) -> int:
         """Signals that one training has seen by its end, batch times steps."""
         return self.experiment.training.batch * self.experiment.training.steps
+
+    @property
+    def seconds(self) -> float:
+        """Median wall time of a seed, of those that a CPU made where there are any."""
+        return float(np.median([record.seconds for record in timed(self.records)]))
 
     @property
     def sampled_also(self) -> dict[Sampling, np.ndarray]:

@@ -20,6 +20,7 @@ from localbias.store.record import (
     load,
     note_read,
     save,
+    timed,
     write_origin,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "revive",
     "save",
     "save_checkpoint",
+    "timed",
     "write_atomically",
     "write_origin",
 ]

@@ -11,7 +11,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +50,11 @@ class Record:
     def seconds(self) -> float:
         """Wall time of all processes that made it."""
         return sum(process["seconds"] for process in self.origin["processes"])
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether no process that made it used a GPU."""
+        return all(process["device"] == "cpu" for process in self.origin["processes"])
 
     @property
     def day(self) -> str:
@@ -198,6 +203,11 @@ def note_read(record: Record) -> None:
         name = path.relative_to(RECORDS) if path.is_relative_to(RECORDS) else path.name
         with open(os.environ[READS], "a", encoding="utf-8") as file:
             file.write(f"{name}\n")
+
+
+def timed(records: Sequence[Record]) -> list[Record]:
+    """The records by whose seconds a time is told: those of a CPU, or all where it made none."""
+    return [one for one in records if one.on_cpu] or [*records]
 
 
 def find(stem: str, stem_of: Callable[[dict], str], folder: Path = RECORDS) -> Record | None:

@@ -61,7 +61,7 @@ def results():
                 "experiment": experiment.replace(seed=seed).configuration,
                 "chance": [0, 0.5, 0.3, 0.2],
                 "parameters": 12_345,
-                "processes": [{"seconds": 119.0}],
+                "processes": [{"seconds": 119.0, "device": "cpu"}],
             }
             record = Record(Path("toy.json"), origin)
             record.__dict__["arrays"] = held  # in place of its file
