@@ -507,9 +507,9 @@ tables.endings(quarters.values())
 #| label: outcomes-blocks
 #| fig-cap: >-
 #|   Figure 3 of the paper by a small UNet: parity of eight and of sixteen in plain squares (three
-#|   seeds each), and of eight in parentheses (one seed); beside it an MLP on vectors (three).
-#|   Bands are ranges over the seeds, of one seed 95 % intervals; dashed lines chance. Pictures,
-#|   noise schedule, rate and target are not the paper's.
+#|   seeds each), and of eight in parentheses (two seeds); beside it an MLP on vectors (three).
+#|   Bands are ranges over the seeds; dashed lines chance. Pictures, noise schedule, rate and target
+#|   are not the paper's.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps. Squares, length 8: hallucinations stay at
 #|   one half for about a thousand steps, then fall below a tenth, while strings of the training set
@@ -534,8 +534,8 @@ plt.show()
 # seen go first. Of length 16 it stays at chance, as the paper's does. It was given as many steps
 # and images as for squares of length 8, about a fiftieth of the paper's images.
 #
-# So parentheses by themselves need not keep a UNet in the hallucination phase (one seed). The one
-# at the beginning of this chapter does not leave it, but it saw a small part of these images, twice
+# So parentheses by themselves need not keep a UNet in the hallucination phase. The one at the
+# beginning of this chapter does not leave it, but it saw a small part of these images, twice
 # as large, and is another network, with another target, rate, batch and noise: which of these
 # decides was not tried.
 #
@@ -554,7 +554,7 @@ plt.show()
 #| label: fourier-slopes
 #| fig-cap: >-
 #|   What samples share with the training strings, order by order. Means and ranges over three
-#|   seeds, of parentheses one. The last order is one minus twice the share of hallucinations among
+#|   seeds, of parentheses two. The last order is one minus twice the share of hallucinations among
 #|   readable samples.
 #| fig-alt: >-
 #|   Slopes of generated on training Fourier coefficients against training steps. Squares, UNet:
@@ -799,8 +799,8 @@ tables.samplers([dial[50], dial[150], dial[470]])
 # ### Does the handwriting matter?
 #
 # **Yes: where each digit is drawn by another hand every time, digits become readable later, and the
-# DiT on 150 tuples is at chance (one seed) or a little above it (the other) when the one with a
-# single hand has learned its training set.**
+# DiT on 150 tuples is at chance (one seed of three) or a little above it when the one with a single
+# hand has learned its training set.**
 #
 # So far each digit has one handwriting, so that a tuple is one picture. The paper's digits have
 # many. Here each exposure takes each digit's picture anew from a hundred.
@@ -808,8 +808,8 @@ tables.samplers([dial[50], dial[150], dial[470]])
 # %% tags=["hide-input"]
 #| label: outcomes-fresh
 #| fig-cap: >-
-#|   The DiT with a token a digit on 150 tuples, in one handwriting (three seeds) and in a hundred
-#|   (two).
+#|   The DiT with a token a digit on 150 tuples, in one handwriting and in a hundred; three seeds
+#|   each.
 #| fig-alt: >-
 #|   Shares of the four outcomes against training steps: with one handwriting hallucinations fall to
 #|   a fifth, with a hundred they rise as unreadable samples fall

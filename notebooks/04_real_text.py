@@ -259,12 +259,12 @@ plt.show()
 # ### Dyck words by the paper's network
 #
 # **The UNet goes through the same phases, and its ratio falls while the mistakes become fewer; on
-# length 16 two of 400 samples are wrong in the end, and half of the words drawn were never seen: it
+# length 16 two of 600 samples are wrong in the end, and half of the words drawn were never seen: it
 # has learned the rule.**
 #
 # A UNet on the words of length 8, 12 and 16, in one row of small parentheses, probed at the second
 # parenthesis as in the paper's Figure 16. Of length 8 it sees all words, of the others half.
-# Three seeds of length 8, two of length 16, one of length 12.
+# Three seeds of each length.
 
 # %% tags=["hide-input"]
 #| label: dyck-unet-along-training
@@ -315,9 +315,9 @@ plt.show()
 
 # %% [markdown]
 # At √ᾱ = 0.95 a parenthesis can be seen in the noised word. The exact denoisers have decided it: of
-# most pictures their Jacobians vanish, and they have no ratio. Of length
-# 16 the network's has most of its fall behind it while half of the words are still wrong. It seems
-# to speak of strokes there rather than of the rule. At √ᾱ = 0.7 it falls with the mistakes.
+# most pictures their Jacobians vanish, and they have no ratio. Of length 16 the network's has most
+# of its fall behind it while half of the words are still wrong. It seems to speak of strokes there
+# rather than of the rule. At √ᾱ = 0.7 it falls with the mistakes.
 #
 # ### Where does the UNet look?
 #
@@ -611,7 +611,7 @@ directions_table(ways)
 # only a rule whose strings can be enumerated. Of length 12 the DiT ends a little above the rule's
 # line, the UNet above its pairs': both come to favour their 66 training words in the end. Of length
 # 16 the UNet is shown 715 words and does not favour them. Length, number of words and passes over
-# them differ, with one and two seeds: which of these decides is not shown. Of both lengths the UNet
+# them differ: which of these decides is not shown. Of both lengths the UNet
 # goes further than pairs: the law that has the pairs of these words and assumes nothing else makes
 # more mistakes. The DiT on a check of three comes to favour its training strings, far less than a
 # copyist who is as often right. And the MLP draws what a copyist would, who knows 64 strings by
@@ -754,8 +754,8 @@ tables.distances(texts.distances(whole_list, denoisers | {"the list": of.referen
 #| label: words-unet-along-training
 #| fig-cap: >-
 #|   Figure 7 (left) of the paper: short words and characters by a UNet; the ratio is that of the
-#|   first letter and of the top left quarter, at the paper's level. One seed each; bands are 95 %
-#|   intervals.
+#|   first letter and of the top left quarter, at the paper's level. One seed of the words, bands
+#|   are 95 % intervals; three of the characters, bands are their range.
 #| fig-alt: >-
 #|   Outcomes, local dependency ratio and distances from exact denoisers along training for 30 short
 #|   words and for 50 characters by a UNet

@@ -63,8 +63,9 @@ SEEDS = (
     dict.fromkeys(catalogue.HEADLINE, 1)
     | {f"quarter-token-dit-{n}": 3 for n in TUPLES}
     | {f"quarter-token-dit-50-spacing-{far}": 3 for far in (1, 4)}
-    | dict.fromkeys(("parity-8-unet-blocks", "parity-8-mlp-vectors", "dyck-8-unet"), 3)
-    | {"parity-16-unet-blocks": 3, "dyck-16-unet-row": 2, "quarter-token-dit-150-fresh": 2}
+    | dict.fromkeys(("parity-8-unet-blocks", "parity-16-unet-blocks", "parity-8-mlp-vectors"), 3)
+    | dict.fromkeys(("dyck-8-unet", "dyck-12-unet", "dyck-16-unet-row", "characters-unet-50"), 3)
+    | {"quarter-token-dit-150-fresh": 3, "parity-8-unet-small-glyphs": 2}
     | {"parity-8-scalars-long": 1}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
