@@ -486,8 +486,8 @@ tables.nearest(parities)
 # %% [markdown]
 # On squares of length 8 nine samples in ten are training strings in the end, and at this level the
 # prediction is about as near to the training set's as to that of its triples: nearer to the
-# training set's in two seeds of three, in the mean to that of the triples. Parentheses end
-# likewise.
+# training set's in two seeds of three, in the mean to that of the triples. Of parentheses it is
+# nearest to the training set's in one seed of two and in the mean.
 #
 # Of length 16 the prediction is the nearest to that of independent symbols (beside the rule's and
 # the training set's; that of pairs, most of which it knows, was not computed), and half of the
