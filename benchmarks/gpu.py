@@ -45,9 +45,8 @@ def main(
     device = auto_device("auto" if smoke else "cuda")
     name = torch.cuda.get_device_name() if device.type == "cuda" else "no GPU"
     tier, rounds, steps = ("smoke", 1, 1) if smoke else ("paper", rounds, steps)
-    rows = []
-    for one in tqdm(EXPERIMENTS, desc="experiments"):
-        rows.append(_row(one, tier, device, rounds, steps))
+    bar = tqdm(EXPERIMENTS, desc="experiments")
+    rows = [_row(one, tier, device, rounds, steps) for one in bar]
     Report(output)(
         f"### a step on a GPU, {tier} tier, turns of each: {rounds}",
         "",
@@ -81,9 +80,7 @@ def _row(name: str, tier: str, device: torch.device, rounds: int, steps: int) ->
     seconds = []
     for _ in range(rounds):
         begun = time.perf_counter()
-        list(islice(run, steps))  # each step reads its loss, so it is over when the next begins
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        list(islice(run, steps))  # each ends by reading its loss, so nothing is left in the queue
         seconds.append((time.perf_counter() - begun) / steps)
     parameters, total = operations(experiment)
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0

@@ -154,3 +154,14 @@ def test_a_short_soak_loses_nothing(tmp_path):
         for wrong in ("lost", "false", "two at once", "tracebacks", "left over"):
             assert seen[wrong] == 0, (title, wrong)
     assert sum(int(cells[header.index("resumed") - 1]) for cells in rows.values()) > 0
+
+
+def test_a_step_of_each_network_is_timed(tmp_path, monkeypatch):
+    script, file = SCRIPT.with_name("gpu.py"), tmp_path / "table.md"
+    small = [sys.executable, script, "--smoke", "--output", file]
+    subprocess.run(small, check=True, capture_output=True)
+    monkeypatch.syspath_prepend(script.parent)
+    names = runpy.run_path(str(script))["EXPERIMENTS"]
+    ((_, rows),) = tables(file.read_text(encoding="utf-8"))
+    assert list(rows) == [f"`{name}`" for name in names]
+    assert all(float(row[2].split()[0]) > 0 for row in rows.values())
