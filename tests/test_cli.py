@@ -22,6 +22,7 @@ COMMANDS = (
     "show",
     "run",
     "verify",
+    "sample",
     "sweep",
     "migrate",
     "figure",
@@ -197,6 +198,33 @@ def test_verify_trains_the_weights_again_too(call, folder, monkeypatch):
     engine.find(kept).weights.write_bytes(b"torn")
     code, text = call("verify", NAME, "--tier", "smoke", "--device", "cpu")
     assert code == cli.DAMAGED and "safetensors is damaged" in text
+
+
+def test_sample_draws_of_what_a_record_kept(call, folder, monkeypatch):
+    kept = SMOKE.replace(keep=(20,))
+    monkeypatch.setattr(catalogue, "make", lambda *arguments: kept)
+    call("run", NAME, "--tier", "smoke", "--device", "cpu")
+    code, text = call("sample", NAME, "--tier", "smoke", "--samples", 7, "--steps", 9)
+    (path,) = (folder / "samples").glob("*.json")
+    drawn = store.load(path)
+    shares = drawn.arrays["counts"] / 7
+    assert code == 0 and text.startswith(f"{path}  invalid {shares[0]:.0%}, hallucination ")
+    assert drawn.experiment["sampling"]["steps"] == 9 and drawn.arrays["tokens"].shape == (7, 8)
+    refused = {
+        ("--step", 3): r"localbias: samples\.step=3; allowed: 20 \(of 'parity-8-scalars', smoke ",
+        ("--eta", 2): r"localbias: sampling\.eta=2\.0; allowed: 0 ",
+        ("--steps", 10**6): r"localbias: sampling\.steps=1000000; allowed: 2 to ",
+        ("--clamp", 0): r"localbias: sampling\.clamp=0\.0; allowed: above 0",
+    }
+    for arguments, message in refused.items():
+        assert re.match(message, str(call("sample", NAME, "--tier", "smoke", *arguments)[0]))
+    assert len(list((folder / "samples").glob("*.json"))) == 1
+
+
+def test_what_kept_nothing_cannot_be_sampled(call, folder):
+    call("run", NAME, "--tier", "smoke", "--device", "cpu")
+    message = r"localbias: samples\.step=20; allowed: none, since no weights are kept"
+    assert re.match(message, str(call("sample", NAME, "--tier", "smoke")[0]))
 
 
 def test_verify_finds_a_record_with_other_numbers(call, folder):

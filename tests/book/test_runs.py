@@ -4,7 +4,17 @@ import json
 
 import pytest
 
-from localbias.book.runs import CHAIN, FLOW, KINDS, TRAINING, Run, all_runs, grouped, in_words
+from localbias.book.runs import (
+    CHAIN,
+    FLOW,
+    KINDS,
+    SAMPLES,
+    TRAINING,
+    Run,
+    all_runs,
+    grouped,
+    in_words,
+)
 from localbias.experiments import Experiment, from_configuration
 from localbias.store import RECORDS, beyond_defaults, key_of, revive
 from localbias.theory.flow import Flow
@@ -63,7 +73,7 @@ def test_the_settings_that_are_shown_make_the_same_run(kind):
             named = {"name": group.name, "tier": group.tier, "seed": first.seed}
             again = revive(Experiment, json.loads(json.dumps(shown)) | named)
             assert again.key == first.origin["key"], group.name
-        elif kind == CHAIN:
+        elif kind in (CHAIN, SAMPLES):
             again = from_configuration(first.configuration)
             assert shown["experiment"] == beyond_defaults(again) | again.parts, group.name
 
@@ -95,3 +105,17 @@ def test_the_commands_name_seeds_and_tier_and_the_target_the_tier_of_the_paper()
         "localbias verify Toy --tier paper --seed 0 --seed 3",
     ]
     assert group.target == "record-toy-paper"
+
+
+def test_samples_are_named_and_drawn_again_by_what_they_are_drawn_of(tmp_path):
+    experiment = {"name": "Toy", "seed": 0, "tier": "laptop"}
+    how = dict(samples=200, steps=1000, eta=1.0, clamp=None, variance="small")
+    origin = {"experiment": {"experiment": experiment, "step": 60, "sampling": how}, "key": "k"}
+    origin |= {"processes": [process(60, [0, 1000])], "arrays_sha256": "a" * 64}
+    (group,) = grouped([Run("samples/some.json", origin)])
+    assert (group.kind, group.name) == (SAMPLES, "Toy-at-60-by-1000-steps-eta-1")
+    assert group.commands == [
+        "rm records/samples/some.json",
+        "localbias sample Toy --tier laptop --seed 0 --step 60 --samples 200 --steps 1000 "
+        "--eta 1.0 --variance small",
+    ]

@@ -22,6 +22,7 @@ from localbias.book.origins import Origin, all_origins, chapter_origins
 from localbias.book.runs import (
     CHAIN,
     FLOW,
+    SAMPLES,
     TRAINING,
     Run,
     Runs,
@@ -35,6 +36,7 @@ from localbias.store import ROOT, duration
 #: The heading of each kind of record.
 HEADINGS = {
     TRAINING: "Trainings",
+    SAMPLES: "Samples of kept networks (chapters 1 and 4)",
     CHAIN: "Chains of networks (chapter 5)",
     FLOW: "Gradient flows (chapter 3)",
 }

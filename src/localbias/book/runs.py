@@ -12,8 +12,8 @@ from typing import Any
 
 from localbias.store import RECORDS, duration
 
-CHAIN, FLOW, TRAINING = "chain", "flow", "training"
-KINDS = (TRAINING, CHAIN, FLOW)
+CHAIN, FLOW, SAMPLES, TRAINING = "chain", "flow", "samples", "training"
+KINDS = (TRAINING, SAMPLES, CHAIN, FLOW)
 DIGITS = 12  # of a hash that are shown
 
 
@@ -34,17 +34,23 @@ class Run:
         """One of KINDS."""
         if "flow" in self.origin["experiment"]:
             return FLOW
+        if "step" in self.origin["experiment"]:
+            return SAMPLES
         return CHAIN if "treatment" in self.origin["experiment"] else TRAINING
 
     @cached_property
     def configuration(self) -> dict[str, Any]:
-        """Of the run, as the JSON has it; of a chain, that of its networks."""
+        """Of the run, as the JSON has it; of a chain and of samples, that of their networks."""
         whole = self.origin["experiment"]
-        return whole["experiment"] if self.kind == CHAIN else whole.get("flow", whole)
+        return whole["experiment"] if "experiment" in whole else whole.get("flow", whole)
 
     @property
     def name(self) -> str:
-        """Of the experiment; one of a chain says its treatment, one of a flow its signs and end."""
+        """Of the experiment; it says a chain's treatment, a flow's signs, how samples are drawn."""
+        if self.kind == SAMPLES:
+            step, how = (self.origin["experiment"][what] for what in ("step", "sampling"))
+            drawn = f"by-{how['steps']}-steps-eta-{how['eta']:g}"
+            return f"{self.configuration['name']}-at-{step}-{drawn}"
         if self.kind == CHAIN:
             return f"{self.configuration['name']}-chain-{self.origin['experiment']['treatment']}"
         if self.kind == FLOW:
@@ -64,7 +70,7 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Of training, up to the end."""
+        """Of training, up to the end; of samples, the steps of sampling."""
         return self.origin["processes"][-1]["steps"][1]
 
     @property
@@ -142,9 +148,17 @@ class Runs:
         seeds = " ".join(f"--seed {run.seed}" for run in self.runs)
         if self.kind == TRAINING:
             return [f"localbias {what} {self.name} --tier {self.tier} {seeds}" for what in _VERBS]
-        return [f"rm records/{run.file}" for run in self.runs[:1]] + [
-            f"localbias notebooks {_CHAPTERS[self.kind]} --force"
-        ]
+        first = self.runs[0]
+        again = f"localbias notebooks {_CHAPTERS.get(self.kind)} --force"
+        if self.kind == SAMPLES:
+            given = first.origin["experiment"]
+            how = {"step": given["step"]} | given["sampling"]
+            chosen = " ".join(
+                f"--{name} {value}" for name, value in how.items() if value is not None
+            )
+            name = first.configuration["name"]
+            again = f"localbias sample {name} --tier {self.tier} --seed {first.seed} {chosen}"
+        return [f"rm records/{first.file}", again]
 
     def differing(self) -> dict[str, Any]:
         """The configuration of the first run where it is not at its default, without the seed."""
@@ -158,7 +172,7 @@ class Runs:
             return {name: value for name, value in found.items() if name != "seed"}
         experiment = from_configuration(run.configuration)
         found = beyond_defaults(experiment) | experiment.parts
-        if run.kind == CHAIN:
+        if run.kind in (CHAIN, SAMPLES):
             given = run.origin["experiment"]
             return {k: given[k] for k in given if k != "experiment"} | {"experiment": found}
         return {k: v for k, v in found.items() if k not in ("name", "tier", "seed")}

@@ -1,4 +1,4 @@
-"""Making records and checking them: `run`, `verify`, `sweep`, `migrate`."""
+"""Making records and checking them: `run`, `verify`, `sample`, `sweep`, `migrate`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +24,8 @@ from localbias.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from localbias.experiments.sweep import Job
 
 
@@ -89,6 +91,41 @@ def verify(
         worst = max(worst, DIFFERS if apart else 0)
     if worst:
         raise typer.Exit(worst)
+
+
+@app.command()
+def sample(
+    names: Names,
+    tier: Tier = "laptop",
+    seed: Seeds = [0],  # noqa: B006
+    setting: Settings = [],  # noqa: B006
+    step: Annotated[
+        int | None, typer.Option(help="Of training; the last whose weights are kept without it.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="How many; without it as many as the experiment counts.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of sampling; all that the schedule has without it.")
+    ] = None,
+    eta: Annotated[float, typer.Option(help="0 for DDIM, 1 for ancestral sampling.")] = 1.0,
+    clamp: Annotated[float | None, typer.Option(help="Bound on x̂0; none without it.")] = None,
+    variance: Annotated[str, typer.Option(help="small, or large with eta 1.")] = "small",
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Sample recorded networks in another way, without training; ancestral of all steps by default.
+
+    A network can be sampled at the steps whose weights its record keeps.
+    """
+    from localbias.experiments import samples as drawings
+
+    jobs = _prepared(names, tier, seed, setting, device, threads)
+    how = dict(samples=samples, steps=steps, eta=eta, clamp=clamp, variance=variance)
+    asked = [drawings.Samples.ancestral(job.experiment, step, **how) for job in jobs]
+    for one in asked:
+        found = drawings.run(one, device)
+        typer.echo(f"{shown(found.path)}  {_outcomes(found.arrays['counts'])}")
 
 
 @app.command()
@@ -174,6 +211,13 @@ def _run(job: "Job", device: str) -> None:
         found = job.run(device)
         arrays = found.origin["arrays_sha256"][:16]
         typer.echo(f"{shown(found.path)}  arrays {arrays}  {found.seconds:.0f} s")
+
+
+def _outcomes(counts: "np.ndarray") -> str:
+    """Shares of the outcomes [4], in a line."""
+    from localbias.measure import OUTCOMES
+
+    return ", ".join(f"{name} {share:.0%}" for name, share in zip(OUTCOMES, counts / counts.sum()))
 
 
 def _plan(jobs: "Sequence[Job]", recorded: bool = True) -> None:

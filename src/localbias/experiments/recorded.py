@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from localbias.experiments import beyond, catalogue, engine
-from localbias.experiments.configuration import Experiment
+from localbias.experiments.configuration import Experiment, Sampling
 from localbias.experiments.recursion import Chain
 from localbias.experiments.recursion import run as run_chain
 from localbias.experiments.results import Results
+from localbias.experiments.samples import Samples
+from localbias.experiments.samples import run as run_samples
 from localbias.store import Record, all_records, cost, note_read, timed
 from localbias.training import auto_device
 
@@ -75,6 +77,12 @@ SEEDS = (
     }
 )
 
+# Those of one way of sampling whose kept network the book also samples as of Eq. 7.
+SAMPLED = (
+    *("quarter-x0-unet-470", "parity-8-unet-blocks"),
+    *("dyck-16-unet-row", "characters-unet-50"),
+)
+
 
 class Recorded:
     """The results of a chapter's experiments by name, trained where there is no record.
@@ -115,6 +123,24 @@ class Recorded:
         for record in self._results[name].records:
             note_read(record)  # each cell that uses it says so, not the first one alone
         return self._results[name]
+
+    def by_sampler(self, name: str) -> dict[Sampling, np.ndarray]:
+        """How a trained network was sampled -> its outcomes, int [S, 4], that of training first.
+
+        Of SAMPLED it is the one network whose weights are kept, where one is: not of other seeds
+        than 0, nor in the smoke tier.
+        """
+        results = self(name)
+        kept = [place for place, one in enumerate(results.experiments) if one.keep]
+        if name not in SAMPLED or not kept:
+            return results.by_sampler
+        (place,) = kept
+        drawn = Samples.ancestral(results.experiments[place])
+        row = results.row_at(drawn.step)
+        return {
+            results.experiment.sampling: results.counts[[place], row],
+            drawn.sampling: run_samples(drawn, self.device).arrays["counts"][None],
+        }
 
     def existing(self, name: str) -> Results | None:
         """What records of any experiment say that are there already; nothing is trained for it."""

@@ -123,6 +123,14 @@ class Results:
             return {}
         return dict(zip(self.experiment.also, self._stacked("also").swapaxes(0, 1)))
 
+    @property
+    def by_sampler(self) -> dict[Sampling, np.ndarray]:
+        """How the trained network was sampled -> its outcomes, int [S, 4], the experiment's first.
+
+        The others are those of `sampled_also`.
+        """
+        return {self.experiment.sampling: self.counts[:, -1], **self.sampled_also}
+
     def slopes(self, least: int = 50) -> tuple[np.ndarray, np.ndarray]:
         """The slope of the generated on the training strings' law, by order (`order_slopes`).
 

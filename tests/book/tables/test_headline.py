@@ -111,7 +111,15 @@ def test_each_way_of_sampling_has_a_row(rows, results):
         results(COUNTS, arrays={"also": also}, also=(Sampling(10, 1000, 1.0, None),)),
         results(COUNTS),
     )
-    first, second, third = rows(tables.samplers([ours, another]))
+    first, second, third = rows(
+        tables.samplers({"ours": ours.by_sampler, "another": another.by_sampler})
+    )
+    assert [row["experiment"] for row in (first, second, third)] == [
+        "`ours`",
+        "`ours`",
+        "`another`",
+    ]
+    assert first["networks"] == "2"
     assert first["sampled by"] == third["sampled by"] == "DDIM, 50 steps"
     assert second["sampled by"] == "ancestral, 1,000 steps, no clamp of x̂0"
     assert second["in dataset"] == "50% (0%–100%)" and first["hallucination"].startswith("20% (")

@@ -1,6 +1,6 @@
 """Tables that stand beside the paper's headline figures: sizes and costs, samplers, orders."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from localbias.book.ledger import NETWORK_NAMES, says
 from localbias.book.tables.markdown import interval, seeds, spread, table
 from localbias.book.tables.outcomes import noise, outcome_cells, sampler
-from localbias.experiments import Experiment, Results, Setup, operations
+from localbias.experiments import Experiment, Results, Sampling, Setup, operations
 from localbias.experiments.directions import Directions
 from localbias.experiments.escapes import EscapeLaw, escape_bounds
 from localbias.grammar import Grammar, maximum_entropy
@@ -118,16 +118,18 @@ def _fall(results: Results, level: float) -> str:
     return f"{ratios.mean(0).max():.2f}, then {spread(ratios[:, -1], '.2f')}; {beside}"
 
 
-def samplers(experiments: Iterable[Results]) -> Markdown:
-    """The outcomes of trained networks by each way of sampling them that their records hold."""
-    rows = []
-    for results in experiments:
-        ways = {results.experiment.sampling: results.counts[:, -1], **results.sampled_also}
-        for how, counts in ways.items():
-            rows.append(
-                {"experiment": f"`{results.name}`", "sampled by": sampler(how)}
-                | outcome_cells(counts)
-            )
+def samplers(experiments: Mapping[str, Mapping[Sampling, np.ndarray]]) -> Markdown:
+    """The outcomes of trained networks by each way of sampling them.
+
+    Args:
+        experiments: experiment -> its `by_sampler`.
+    """
+    rows = [
+        {"experiment": f"`{name}`", "sampled by": sampler(how), "networks": len(counts)}
+        | outcome_cells(counts)
+        for name, ways in experiments.items()
+        for how, counts in ways.items()
+    ]
     return table(rows)
 
 
