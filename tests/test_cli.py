@@ -11,7 +11,7 @@ import pytest
 from localbias import cli, store
 from localbias.book import chapters
 from localbias.cli import records
-from localbias.experiments import catalogue, engine
+from localbias.experiments import catalogue, engine, samples
 
 NAME = "parity-8-scalars"
 SMOKE = catalogue.make(NAME, "smoke")
@@ -211,7 +211,7 @@ def test_sample_draws_of_what_a_record_kept(call, folder, monkeypatch):
     assert code == 0 and text.startswith(f"{path}  invalid {shares[0]:.0%}, hallucination ")
     assert drawn.experiment["sampling"]["steps"] == 9 and drawn.arrays["tokens"].shape == (7, 8)
     refused = {
-        ("--step", 3): r"localbias: samples\.step=3; allowed: 20 \(of 'parity-8-scalars', smoke ",
+        ("--at", 3): r"localbias: samples\.step=3; allowed: 20 \(of 'parity-8-scalars', smoke ",
         ("--eta", 2): r"localbias: sampling\.eta=2\.0; allowed: 0 ",
         ("--steps", 10**6): r"localbias: sampling\.steps=1000000; allowed: 2 to ",
         ("--clamp", 0): r"localbias: sampling\.clamp=0\.0; allowed: above 0",
@@ -225,6 +225,28 @@ def test_what_kept_nothing_cannot_be_sampled(call, folder):
     call("run", NAME, "--tier", "smoke", "--device", "cpu")
     message = r"localbias: samples\.step=20; allowed: none, since no weights are kept"
     assert re.match(message, str(call("sample", NAME, "--tier", "smoke")[0]))
+    assert re.match(message, str(call("sample", "*-scalars", "--tier", "smoke")[0]))
+
+
+def test_a_pattern_samples_those_that_keep_weights_once_all_are_there(call, monkeypatch):
+    asked, missing = [], {"quarter-token-dit-470"}
+
+    def network_of(one):
+        if one.experiment.name in missing:
+            raise ValueError(f"there is no record {one.experiment.stem}")
+
+    monkeypatch.setattr(samples, "run", lambda one, _: asked.append(one.experiment.name) or Drawn)
+    monkeypatch.setattr(samples, "network_of", network_of)
+    message = "localbias: there is no record quarter-token-dit-470-laptop-s0"
+    assert str(call("sample", "quarter-token-*")[0]).startswith(message) and asked == []
+    missing.clear()
+    code, text = call("sample", "quarter-token-*")
+    assert code == 0 and asked == ["quarter-token-dit-50", "quarter-token-dit-470"]
+    assert "invalid 25%, hallucination 0%, in dataset 75%, extrapolation 0%" in text
+
+
+class Drawn:
+    path, arrays = store.RECORDS / "samples" / "some.json", {"counts": np.array([1, 0, 3, 0])}
 
 
 def test_verify_finds_a_record_with_other_numbers(call, folder):

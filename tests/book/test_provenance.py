@@ -13,7 +13,8 @@ from localbias.book import provenance, runs
 from localbias.store import duration
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="
-NAMES = ("parity-8-unet", "flow-16", "grid-25-gentle-chain-random")
+SAMPLES = "parity-8-unet-blocks-at-6000-samples-1000-steps-1000-eta-1"
+NAMES = ("parity-8-unet", SAMPLES, "flow-16", "grid-25-gentle-chain-random")
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,17 @@ def test_a_record_has_its_settings_its_seeds_and_its_commands(build, some):
     assert page.find(id="record-flow-16") and page.find(id="record-grid-25-gentle-chain-random")
     chain = page.find(id="record-grid-25-gentle-chain-random")
     assert "treatment: random" in chain.pre.get_text()
+    assert words(chain).count("compared") == 0 and words(block).count("compared") == 1
+    drawn = page.find(id=f"record-{SAMPLES}")
+    settings, commands = (part.get_text() for part in drawn.select("pre"))
+    assert "step: 6000" in settings and "\nlocalbias sample parity-8-unet-blocks" in commands
+
+
+def test_a_kind_without_records_is_left_out(build, some, monkeypatch):
+    ours = {name: run for name, run in some.items() if run.kind == runs.TRAINING}
+    monkeypatch.setattr(provenance, "all_runs", lambda: ours)
+    pages, warnings = build(records="```{records}\n```")
+    assert warnings == "" and len(pages["records"].select("section section")) == 1
 
 
 def test_costs_are_the_records_seconds_and_the_papers_arithmetic(build, some, monkeypatch):

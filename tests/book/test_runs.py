@@ -1,9 +1,12 @@
 """The records as the site shows them: what their JSON says, and settings that make the same key."""
 
 import json
+import shlex
 
 import pytest
+from typer.testing import CliRunner
 
+from localbias import cli
 from localbias.book.runs import (
     CHAIN,
     FLOW,
@@ -15,7 +18,8 @@ from localbias.book.runs import (
     grouped,
     in_words,
 )
-from localbias.experiments import Experiment, from_configuration
+from localbias.experiments import Experiment, from_configuration, samples
+from localbias.experiments.samples import Samples
 from localbias.store import RECORDS, beyond_defaults, key_of, revive
 from localbias.theory.flow import Flow
 
@@ -73,7 +77,12 @@ def test_the_settings_that_are_shown_make_the_same_run(kind):
             named = {"name": group.name, "tier": group.tier, "seed": first.seed}
             again = revive(Experiment, json.loads(json.dumps(shown)) | named)
             assert again.key == first.origin["key"], group.name
-        elif kind in (CHAIN, SAMPLES):
+        elif kind == SAMPLES:
+            again = revive(Samples, json.loads(json.dumps(first.origin["experiment"])))
+            assert again.key == first.origin["key"] and again.stem in first.file, group.name
+            whole = beyond_defaults(again.experiment) | again.experiment.parts
+            assert shown == first.origin["experiment"] | {"experiment": whole}, group.name
+        elif kind == CHAIN:
             again = from_configuration(first.configuration)
             assert shown["experiment"] == beyond_defaults(again) | again.parts, group.name
 
@@ -107,15 +116,37 @@ def test_the_commands_name_seeds_and_tier_and_the_target_the_tier_of_the_paper()
     assert group.target == "record-toy-paper"
 
 
-def test_samples_are_named_and_drawn_again_by_what_they_are_drawn_of(tmp_path):
-    experiment = {"name": "Toy", "seed": 0, "tier": "laptop"}
+def test_samples_are_named_and_drawn_again_by_what_they_are_drawn_of():
+    experiment = {"name": "Toy", "tier": "laptop"}
     how = dict(samples=200, steps=1000, eta=1.0, clamp=None, variance="small")
-    origin = {"experiment": {"experiment": experiment, "step": 60, "sampling": how}, "key": "k"}
-    origin |= {"processes": [process(60, [0, 1000])], "arrays_sha256": "a" * 64}
-    (group,) = grouped([Run("samples/some.json", origin)])
-    assert (group.kind, group.name) == (SAMPLES, "Toy-at-60-by-1000-steps-eta-1")
-    assert group.commands == [
-        "rm records/samples/some.json",
-        "localbias sample Toy --tier laptop --seed 0 --step 60 --samples 200 --steps 1000 "
-        "--eta 1.0 --variance small",
+    origin = {"key": "k", "processes": [process(60, [0, 1000])], "arrays_sha256": "a" * 64}
+
+    def drawn(seed, **changes):
+        whole = {"experiment": experiment | {"seed": seed}, "step": 60, "sampling": how | changes}
+        return Run(f"samples/{seed}.json", origin | {"experiment": whole})
+
+    both, other = grouped([drawn(0), drawn(1), drawn(0, eta=0.0, clamp=1.5)])
+    assert both.kind == SAMPLES and both.name == "Toy-at-60-samples-200-steps-1000-eta-1"
+    assert both.commands == [
+        f"{line} {rest}".rstrip()
+        for seed in (0, 1)
+        for line, rest in (
+            (f"rm records/samples/{seed}.json", ""),
+            (
+                f"localbias sample Toy --tier laptop --seed {seed}",
+                "--at 60 --samples 200 --steps 1000 --eta 1",
+            ),
+        )
     ]
+    assert other.name == "Toy-at-60-samples-200-steps-1000-eta-0-clamp-1_5"
+
+
+def test_the_command_of_samples_gives_their_key(monkeypatch):
+    """The command line takes it, and what it would draw is what was drawn."""
+    asked = []
+    monkeypatch.setattr(samples, "run", lambda one, device: asked.append(one))
+    for group in GROUPS:
+        if group.kind == SAMPLES:
+            for run_, command in zip(group.runs, group.commands[1::2]):
+                made = CliRunner().invoke(cli.app, shlex.split(command)[1:])
+                assert made.exception and asked.pop().key == run_.origin["key"], command

@@ -4,12 +4,14 @@ import re
 from dataclasses import replace
 
 import jupytext
+import numpy as np
 import pytest
 
 from localbias import store
 from localbias.book import chapters
-from localbias.experiments import beyond, catalogue, engine, modes, recorded, recursion
-from localbias.experiments.recorded import CHAPTERS, SEEDS, Recorded, expected_seconds
+from localbias.experiments import beyond, catalogue, engine, modes, recorded, recursion, samples
+from localbias.experiments.recorded import CHAPTERS, SAMPLED, SEEDS, Recorded, expected_seconds
+from localbias.experiments.samples import Samples
 
 SOURCES = {int(source.name[:2]): source for source in chapters.sources() if source.name[0] == "0"}
 
@@ -37,6 +39,48 @@ def test_the_book_has_all_its_chains():
             for seed in range(count):
                 stem = make(treatment, "laptop", seed).stem
                 assert store.find(stem, recursion.stem_of, recursion.CHAINS), stem
+
+
+def test_the_book_has_the_samples_of_its_kept_networks():
+    for name in SAMPLED:
+        one = Samples.ancestral(catalogue.make(name))
+        found = store.find(one.stem, samples.stem_of, samples.path_of(one).parent)
+        network = samples.network_of(one)
+        assert found.origin["weights_sha256"] == network.origin["files"][network.weights.name]
+        assert found.arrays["counts"].sum() == len(found.arrays["tokens"]) == one.sampling.samples
+    files = [path for path in samples.path_of(one).parent.iterdir() if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".npz"}
+    assert len({path.stem for path in files}) == len(SAMPLED) == len(files) / 2
+
+
+def test_a_kept_network_is_compared_by_sampler_with_itself(elsewhere, monkeypatch, capsys):
+    """Seed 0 alone keeps weights; where none are kept the counts are those of all seeds."""
+    name = SAMPLED[0]
+    made, last = catalogue.make, catalogue.make(name, "smoke").measure_at[-1]
+
+    def keeping(name, tier="laptop", seed=0, **changes):
+        return made(name, tier, seed, **changes).replace(keep=(last,) if seed == 0 else ())
+
+    monkeypatch.setattr(recorded, "CHAPTERS", {9: (name, "dyck-8-unet")})
+    monkeypatch.setattr(catalogue, "tier_for", lambda name, tier: "smoke")
+    monkeypatch.setitem(SEEDS, name, 2)
+    monkeypatch.setitem(SEEDS, "dyck-8-unet", 2)
+    plain = Recorded(9, "smoke", device="cpu")
+    with_also = plain.by_sampler("dyck-8-unet")
+    assert [len(counts) for counts in with_also.values()] == [2, 2]
+    assert [len(counts) for counts in plain.by_sampler(name).values()] == [2]
+
+    monkeypatch.setattr(catalogue, "make", keeping)
+    quick = Samples.ancestral
+    monkeypatch.setattr(Samples, "ancestral", lambda one: quick(one, steps=5))
+    kept = Recorded(9, "smoke", device="cpu")
+    assert "1 of the drawings of samples is to run" in capsys.readouterr().out
+    usual, drawn = kept.by_sampler(name).items()
+    np.testing.assert_array_equal(usual[1], kept(name).counts[:1, -1])
+    assert drawn[0].eta == 1 and drawn[0].steps == 5 and drawn[1].shape == (1, 4)
+    assert len(list((elsewhere / "samples").glob("*.json"))) == 1
+    assert not kept.undrawn
+    assert len(Recorded(9, "smoke", seed=1, device="cpu").by_sampler(name)) == 1
 
 
 def test_chains_are_stacked_by_treatment(elsewhere):
@@ -88,7 +132,7 @@ def test_missing_trainings_are_told_with_what_they_cost(capsys):
     (line,) = capsys.readouterr().out.splitlines()
     seconds = 0.0
     for name in CHAPTERS[1]:
-        found = catalogue.found(name, "laptop", range(3))
+        found = store.timed(catalogue.found(name, "laptop", range(3)))
         seconds += sum(record.seconds for record in found) / len(found)
     assert line.startswith(
         f"{len(CHAPTERS[1])} trainings are to run, without a record yet: together they take about "

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from localbias import store
-from localbias.experiments import catalogue, engine, samples
+from localbias.experiments import Setup, catalogue, engine, samples
 from localbias.experiments.samples import Samples, run
 
 SMOKE = catalogue.make("dyck-8-unet", "smoke")
@@ -25,7 +25,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def draw(trained):
     """draw(samples): its record, in the folder of the trained network's."""
-    return lambda one: run(one, "cpu", trained / "records", trained / "runs")
+    return lambda one: run(one, "cpu", trained / "records")
 
 
 def test_the_ways_of_the_training_give_what_was_counted_then(draw, trained):
@@ -60,18 +60,18 @@ def test_they_are_drawn_once_and_found_again(draw, trained, monkeypatch):
 
 
 def test_noise_changes_the_samples_and_not_where_they_begin(draw):
-    still, noisy = (
-        Samples(KEEPING, STEP, replace(KEEPING.sampling, eta=eta)) for eta in (0.0, 1.0)
-    )
-    assert (draw(still).arrays["samples"] != draw(noisy).arrays["samples"]).any()
+    ways = [replace(KEEPING.sampling, eta=eta) for eta in (0.0, 1.0)]
+    still, noisy = (draw(Samples(KEEPING, STEP, how)).arrays["samples"] for how in ways)
+    assert (still != noisy).any()
+    setup = Setup(KEEPING)
+    first, second = (next(setup.reverse(setup.denoiser(), how=how)).x_t for how in ways)
+    assert torch.equal(first, second)
 
 
 def test_a_network_that_is_not_there_or_another_one_is_named(draw, trained, tmp_path):
     one = Samples.ancestral(KEEPING, samples=3, steps=4)
-    with pytest.raises(
-        ValueError, match=r"dyck-8-unet-smoke-s0-\w+ has no record .*`localbias run"
-    ):
-        run(one, "cpu", tmp_path / "records", tmp_path / "runs")
+    with pytest.raises(ValueError, match=r"no record dyck-8-unet-smoke-s0-\w+, .*`localbias run`"):
+        run(one, "cpu", tmp_path / "records")
     found = draw(one)
     origin = {k: v for k, v in found.origin.items() if k not in ("files", "arrays_sha256")}
     store.save(
@@ -95,5 +95,7 @@ def test_what_is_out_of_range_is_refused():
 
 def test_a_sample_that_is_no_number_is_no_result(draw, monkeypatch):
     monkeypatch.setattr(samples, "last", lambda states: torch.full((3, 1, 8, 32), torch.nan))
-    with pytest.raises(FloatingPointError, match="a sample holds NaN or infinity: set clamp"):
+    with pytest.raises(
+        FloatingPointError, match=r"holds NaN or infinity, drawn by Sampling\(samples=3, .*a clamp"
+    ):
         draw(Samples.ancestral(KEEPING, samples=3, steps=5))

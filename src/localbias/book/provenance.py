@@ -110,6 +110,8 @@ class Records(SphinxDirective):
         sections = []
         for kind, heading in HEADINGS.items():
             ours = [group for group in groups if group.kind == kind]
+            if not ours:
+                continue
             section = nodes.section("", nodes.title(text=heading), ids=[f"records-{kind}"])
             runs = (run for group in ours for run in group.runs)
             section += nodes.paragraph(text=f"{in_words(runs)}.")
@@ -129,7 +131,11 @@ class Records(SphinxDirective):
         inside: list[nodes.Node] = [
             nodes.paragraph(text="Settings that are not at their default:"),
             nodes.literal_block(settings, settings, language="yaml"),
-            nodes.paragraph(text="Run again from nothing, and compared:"),
+            nodes.paragraph(
+                text="Run again from nothing, and compared:"
+                if group.kind == TRAINING
+                else "Run again from nothing:"
+            ),
             nodes.literal_block(commands, commands, language="bash"),
             table(SEED_COLUMNS, map(_seed_row, group.runs), ["record-seeds"]),
         ]
@@ -162,8 +168,9 @@ class Costs(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         pages_of_records(self.env).add(self.env.docname)
         columns = (("What", 34), ("Runs", 10), ("One takes", 22), ("Together", 18), ("Money", 16))
+        kinds = {run.kind for run in all_runs().values()}
         lines = [
-            *(self._recorded(kind) for kind in HEADINGS),
+            *(self._recorded(kind) for kind in HEADINGS if kind in kinds),
             *self._papers(),
         ]
         rows = (

@@ -48,9 +48,9 @@ class Run:
     def name(self) -> str:
         """Of the experiment; it says a chain's treatment, a flow's signs, how samples are drawn."""
         if self.kind == SAMPLES:
-            step, how = (self.origin["experiment"][what] for what in ("step", "sampling"))
-            drawn = f"by-{how['steps']}-steps-eta-{how['eta']:g}"
-            return f"{self.configuration['name']}-at-{step}-{drawn}"
+            given = self.origin["experiment"]
+            how = "".join(f"-{name}-{value}" for name, value in _told(given).items())
+            return f"{self.configuration['name']}{how.replace('.', '_')}"  # a name of a link
         if self.kind == CHAIN:
             return f"{self.configuration['name']}-chain-{self.origin['experiment']['treatment']}"
         if self.kind == FLOW:
@@ -148,17 +148,10 @@ class Runs:
         seeds = " ".join(f"--seed {run.seed}" for run in self.runs)
         if self.kind == TRAINING:
             return [f"localbias {what} {self.name} --tier {self.tier} {seeds}" for what in _VERBS]
-        first = self.runs[0]
-        again = f"localbias notebooks {_CHAPTERS.get(self.kind)} --force"
         if self.kind == SAMPLES:
-            given = first.origin["experiment"]
-            how = {"step": given["step"]} | given["sampling"]
-            chosen = " ".join(
-                f"--{name} {value}" for name, value in how.items() if value is not None
-            )
-            name = first.configuration["name"]
-            again = f"localbias sample {name} --tier {self.tier} --seed {first.seed} {chosen}"
-        return [f"rm records/{first.file}", again]
+            return [line for run in self.runs for line in _drawn_again(run)]
+        again = f"localbias notebooks {_CHAPTERS[self.kind]} --force"
+        return [f"rm records/{self.runs[0].file}", again]
 
     def differing(self) -> dict[str, Any]:
         """The configuration of the first run where it is not at its default, without the seed."""
@@ -176,6 +169,27 @@ class Runs:
             given = run.origin["experiment"]
             return {k: given[k] for k in given if k != "experiment"} | {"experiment": found}
         return {k: v for k, v in found.items() if k not in ("name", "tier", "seed")}
+
+
+def _told(given: dict[str, Any]) -> dict[str, str]:
+    """What `localbias sample` is told of the configuration of samples."""
+    how = {"at": given["step"]} | given["sampling"]
+    if how["variance"] == "small":
+        how.pop("variance")
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in how.items()
+        if value is not None
+    }
+
+
+def _drawn_again(run: Run) -> list[str]:
+    """The commands that draw samples again."""
+    chosen = " ".join(
+        f"--{name} {value}" for name, value in _told(run.origin["experiment"]).items()
+    )
+    whose = f"{run.configuration['name']} --tier {run.tier} --seed {run.seed}"
+    return [f"rm records/{run.file}", f"localbias sample {whose} {chosen}"]
 
 
 _VERBS = ("run", "verify")

@@ -99,30 +99,38 @@ def sample(
     tier: Tier = "laptop",
     seed: Seeds = [0],  # noqa: B006
     setting: Settings = [],  # noqa: B006
-    step: Annotated[
-        int | None, typer.Option(help="Of training; the last whose weights are kept without it.")
+    at: Annotated[
+        int | None,
+        typer.Option(help="Step of training; without it the last whose weights are kept."),
     ] = None,
     samples: Annotated[
         int | None, typer.Option(help="How many; without it as many as the experiment counts.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Of sampling; all that the schedule has without it.")
+        int | None, typer.Option(help="Of sampling; without it all that the schedule has.")
     ] = None,
     eta: Annotated[float, typer.Option(help="0 for DDIM, 1 for ancestral sampling.")] = 1.0,
-    clamp: Annotated[float | None, typer.Option(help="Bound on x̂0; none without it.")] = None,
+    clamp: Annotated[
+        float | None,
+        typer.Option(help="Bound on x̂0; without it none. The experiments' own is mostly 1."),
+    ] = None,
     variance: Annotated[str, typer.Option(help="small, or large with eta 1.")] = "small",
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Sample recorded networks in another way, without training; ancestral of all steps by default.
 
-    A network can be sampled at the steps whose weights its record keeps.
+    A network can be sampled at the steps whose weights its record keeps. A pattern means the
+    experiments that keep some.
     """
     from localbias.experiments import samples as drawings
 
     jobs = _prepared(names, tier, seed, setting, device, threads)
+    meant = [job for job in jobs if job.experiment.keep or job.name in names] or jobs[:1]
     how = dict(samples=samples, steps=steps, eta=eta, clamp=clamp, variance=variance)
-    asked = [drawings.Samples.ancestral(job.experiment, step, **how) for job in jobs]
+    asked = [drawings.Samples.ancestral(job.experiment, at, **how) for job in meant]
+    for one in asked:
+        drawings.network_of(one)  # before the first is drawn
     for one in asked:
         found = drawings.run(one, device)
         typer.echo(f"{shown(found.path)}  {_outcomes(found.arrays['counts'])}")

@@ -93,7 +93,7 @@ def entries(
 ) -> list[Entry]:
     """What is recorded, by name and tier; what the catalogue has now comes first.
 
-    Chains and flows, which are no experiments, lie in folders of their own and are left out.
+    Chains, flows and samples of kept networks lie in folders of their own and are left out.
 
     Args:
         pattern: of names.

@@ -12,7 +12,7 @@ from localbias.experiments.configuration import Experiment, Sampling
 from localbias.experiments.recursion import Chain
 from localbias.experiments.recursion import run as run_chain
 from localbias.experiments.results import Results
-from localbias.experiments.samples import Samples
+from localbias.experiments.samples import Samples, path_of
 from localbias.experiments.samples import run as run_samples
 from localbias.store import Record, all_records, cost, note_read, timed
 from localbias.training import auto_device
@@ -36,6 +36,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("quarter-unet-470", "quarter-dit-470", *catalogue.OTHERWISE),
         *(*catalogue.UNSAID, *catalogue.VARIANTS),
         *(f"quarter-token-dit-{n}" for n in (50, 150, 470)),
+        *("quarter-token-dit-50-spacing-1", "quarter-token-dit-50-spacing-4"),
         *("parity-8-unet-blocks", "parity-16-unet-blocks", "parity-8-unet-small-glyphs"),
         "quarter-x0-unet-470",
     ),
@@ -62,13 +63,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
     ),
 }
 SEEDS = (
-    dict.fromkeys(catalogue.HEADLINE, 1)
-    | {f"quarter-token-dit-{n}": 3 for n in TUPLES}
-    | {f"quarter-token-dit-50-spacing-{far}": 3 for far in (1, 4)}
-    | dict.fromkeys(("parity-8-unet-blocks", "parity-16-unet-blocks", "parity-8-mlp-vectors"), 3)
-    | dict.fromkeys(("dyck-8-unet", "dyck-12-unet", "dyck-16-unet-row", "characters-unet-50"), 3)
-    | {"quarter-token-dit-150-fresh": 3, "parity-8-unet-small-glyphs": 2}
-    | {"parity-8-scalars-long": 1}
+    {"quarter-x0-unet-470": 1, "parity-8-scalars-long": 1}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
         "check-3-dit-long": 3,
@@ -87,7 +82,7 @@ SAMPLED = (
 class Recorded:
     """The results of a chapter's experiments by name, trained where there is no record.
 
-    How many trainings are missing and how long they take is printed at once.
+    How many trainings and drawings are missing and how long they take is printed at once.
 
     Args:
         chapter: its number, one of CHAPTERS.
@@ -109,6 +104,8 @@ class Recorded:
         self._results: dict[str, Results] = {}
         if missing := self.missing:
             print(cost("trainings", expected_seconds(missing)), flush=True)
+        if undrawn := self.undrawn:
+            print(cost("drawings of samples", [None] * len(undrawn)), flush=True)
 
     def __call__(self, name: str) -> Results:
         """What the records of one of the chapter's experiments say. ValueError for another."""
@@ -125,22 +122,34 @@ class Recorded:
         return self._results[name]
 
     def by_sampler(self, name: str) -> dict[Sampling, np.ndarray]:
-        """How a trained network was sampled -> its outcomes, int [S, 4], that of training first.
+        """How trained networks were sampled -> their outcomes, int [S, 4].
 
-        Of SAMPLED it is the one network whose weights are kept, where one is: not of other seeds
-        than 0, nor in the smoke tier.
+        First comes how they were sampled in training. Of SAMPLED it is the one network whose
+        weights are kept, that of seed 0, and the other way is that of Eq. 7. Where none are kept,
+        of other seeds and in the smoke tier, it is `Results.by_sampler`.
         """
         results = self(name)
-        kept = [place for place, one in enumerate(results.experiments) if one.keep]
-        if name not in SAMPLED or not kept:
+        drawn = self._drawn(name)
+        if drawn is None:
             return results.by_sampler
-        (place,) = kept
-        drawn = Samples.ancestral(results.experiments[place])
-        row = results.row_at(drawn.step)
+        place, row = self.seeds(name).index(drawn.experiment.seed), results.row_at(drawn.step)
         return {
             results.experiment.sampling: results.counts[[place], row],
             drawn.sampling: run_samples(drawn, self.device).arrays["counts"][None],
         }
+
+    @property
+    def undrawn(self) -> list[Samples]:
+        """The samples of kept networks that the chapter shows and that have no record yet."""
+        drawn = [one for name in self.names if (one := self._drawn(name))]
+        return [one for one in drawn if not path_of(one).exists()]
+
+    def _drawn(self, name: str) -> Samples | None:
+        """What is drawn of the network that is kept of a name in SAMPLED; None where none is."""
+        tier = catalogue.tier_for(name, self.tier)
+        made = [catalogue.make(name, tier, seed) for seed in self.seeds(name)]
+        kept = [one for one in made if one.keep and name in SAMPLED]
+        return Samples.ancestral(kept[0]) if kept else None
 
     def existing(self, name: str) -> Results | None:
         """What records of any experiment say that are there already; nothing is trained for it."""

@@ -20,7 +20,7 @@ from localbias.experiments import engine
 from localbias.experiments.configuration import Experiment, Sampling
 from localbias.experiments.setup import Setup
 from localbias.measure import smallest_integer
-from localbias.store import RUNS, Record, beyond_defaults, key_of, revive
+from localbias.store import Record, beyond_defaults, key_of, revive
 from localbias.training import auto_device
 
 FOLDER = "samples"  # in that of a tier's records
@@ -91,9 +91,7 @@ class Samples:
         return whole | {"sampling": asdict(self.sampling)}
 
 
-def run(
-    samples: Samples, device: str = "auto", folder: Path | None = None, runs: Path = RUNS
-) -> Record:
+def run(samples: Samples, device: str = "auto", folder: Path | None = None) -> Record:
     """The stored record of samples; drawn where there is none.
 
     The weights were kept in half precision, so that the network is that of its record but for
@@ -107,7 +105,6 @@ def run(
         device: "auto", "cpu" or "cuda".
         folder: of the records of trainings, in which these have one of their own; None: where
             those of the tier lie.
-        runs: folder of the locks.
 
     Raises:
         ValueError: for a device that is not here, a network without a record, and samples that
@@ -115,17 +112,10 @@ def run(
         FloatingPointError: where a sample is not finite.
     """
     chosen, folder = auto_device(device), folder or engine.records_of(samples.experiment.tier)
-    network = engine.find(samples.experiment, folder)
-    if network is None or network.weights is None:
-        one = samples.experiment
-        raise ValueError(
-            f"{one.stem} has no record whose network could be sampled; "
-            f"`localbias run {one.name} --tier {one.tier} --seed {one.seed}` makes one"
-        )
-    own = folder / FOLDER
+    network, own = network_of(samples, folder), folder / FOLDER
     found = store.find(samples.stem, stem_of, own)
     if not found:
-        with store.only_writer(samples.stem, own, runs):
+        with store.only_writer(samples.stem, own):
             # Another process may have drawn them meanwhile.
             found = store.find(samples.stem, stem_of, own) or _run(samples, network, chosen, own)
     if found.origin["weights_sha256"] != _hash_of_weights(network):
@@ -134,6 +124,26 @@ def run(
             "delete it to draw again"
         )
     return found
+
+
+def network_of(samples: Samples, folder: Path | None = None) -> Record:
+    """The record whose network is sampled, of that folder or of the tier's.
+
+    Raises:
+        ValueError: where there is none, or it is damaged.
+    """
+    network = engine.find(samples.experiment, folder)
+    if network is None or network.weights is None:
+        raise ValueError(
+            f"there is no record {samples.experiment.stem}, whose network could be sampled: "
+            "`localbias run` makes it, with the same name, tier, seed and settings"
+        )
+    return network
+
+
+def path_of(samples: Samples) -> Path:
+    """Where their record lies, whether it is there or not."""
+    return engine.records_of(samples.experiment.tier) / FOLDER / f"{samples.stem}.json"
 
 
 def stem_of(held: dict[str, Any]) -> str:
@@ -148,7 +158,7 @@ def _run(samples: Samples, network: Record, device: torch.device, folder: Path) 
     states = setup.reverse(denoiser, device, how)
     signals = last(tqdm(states, desc=samples.stem, total=how.steps, unit="step"))
     if not signals.isfinite().all():
-        raise FloatingPointError(f"a sample holds NaN or infinity: set clamp={how.clamp} to 1")
+        raise FloatingPointError(f"a sample holds NaN or infinity, drawn by {how}: give a clamp")
     tokens = setup.reader(signals).cpu()
     arrays: dict[str, np.ndarray] = {
         "counts": setup.tally(tokens).counts,
