@@ -403,13 +403,24 @@ tables.along_training(of_470, "After as many images:", step=max(set.intersection
 # %% tags=["hide-input"]
 tables.nearest(escaping)
 
+# %% tags=["hide-input"]
+places = {"indices": "-spacing-1", "indices × 4": "-spacing-4", "drawn at random": ""}
+by_place = {
+    title: (recorded(f"quarter-token-dit-50{name}"), level) for title, name in places.items()
+}
+shown, _ = by_place["indices"]
+tables.along_training(by_place, "50 tuples, positions:", step=shown.steps[shown.row(0.7)])
+
 # %% [markdown]
 # For $\hat{x}_0$ the paper's observation is seen. On 50 tuples the network ends nearest to the
 # training set, on 150 about as near to it as to the marginals. On 470 the ratio has come down more
 # than half of the way to the rule's when about half of the samples are valid; the mean over the
 # seeds stays nearest to the marginals', barely so in the end, and one seed of three has come
 # nearest to the rule's. An untrained UNet's ratio is lower, and rises before it falls; on 470
-# tuples it has only begun to fall, as the samples have only begun to leave chance.
+# tuples it has only begun to fall, as the samples have only begun to leave chance. How well the
+# DiT can tell its places apart (chapter 1) decides when it stops being local, and when it leaves
+# hallucination: at a step at which the ratio with the grid's indices has hardly begun to fall,
+# positions drawn at random have brought it most of the way down.
 #
 # The paper's figure has five levels, and the ratio is, read to the letter, that of the noise
 # (Eqs. 1 and 8). Here are both.
@@ -487,7 +498,7 @@ tables.nearest(parities)
 # On squares of length 8 nine samples in ten are training strings in the end, and at this level the
 # prediction is about as near to the training set's as to that of its triples: nearer to the
 # training set's in two seeds of three, in the mean to that of the triples. Of parentheses it is
-# nearest to the training set's in one seed of two and in the mean.
+# nearest to the training set's in two seeds of three and in the mean.
 #
 # Of length 16 the prediction is the nearest to that of independent symbols (beside the rule's and
 # the training set's; that of pairs, most of which it knows, was not computed), and half of the

@@ -343,7 +343,7 @@ figures.heat_phases({f"step {step:,}": heats[step] for step in (early, late)})
 plt.show()
 
 # %% tags=["hide-input"]
-samplers([unet_dyck["UNet, L = 8"], unet_dyck["UNet, L = 12"]])
+samplers({one.name: recorded.by_sampler(one.name) for one in unet_dyck.values()})
 
 # %% tags=["hide-input"]
 beside_paper(
@@ -354,7 +354,8 @@ beside_paper(
 )
 
 # %% [markdown]
-# How samples of lengths 8 and 12 are drawn, by DDIM or as the paper does, changes next to nothing.
+# How samples are drawn, by DDIM or as the paper does (of length 16 from the one network whose
+# weights are kept), changes next to nothing.
 #
 # ### Why is it easier?
 #
@@ -754,8 +755,8 @@ tables.distances(texts.distances(whole_list, denoisers | {"the list": of.referen
 #| label: words-unet-along-training
 #| fig-cap: >-
 #|   Figure 7 (left) of the paper: short words and characters by a UNet; the ratio is that of the
-#|   first letter and of the top left quarter, at the paper's level. One seed of the words, bands
-#|   are 95 % intervals; three of the characters, bands are their range.
+#|   first letter and of the top left quarter, at the paper's level. Three seeds
+#|   each, bands are their range.
 #| fig-alt: >-
 #|   Outcomes, local dependency ratio and distances from exact denoisers along training for 30 short
 #|   words and for 50 characters by a UNet
@@ -807,7 +808,7 @@ plt.show()
 endings(one for one, _ in text_unets.values())
 
 # %% tags=["hide-input"]
-samplers([short_words])
+samplers({one.name: recorded.by_sampler(one.name) for one, _ in text_unets.values()})
 
 # %% tags=["hide-input"]
 beside_paper(
@@ -825,10 +826,11 @@ beside_paper(
 # at the end, and the ratio falls from its highest value as the training words come. Words of the
 # list that were not shown are a few in a hundred at most. The heat grows from the letter's own cell
 # over the whole word. Drawn as the paper draws, by all steps, more of the samples are training
-# words. On characters the ratio falls likewise, but next to no hallucination is
-# counted on the way. The pictures show why ({numref}`fig-characters-unet-samples`): for most of the
-# training they are clean strokes that form no real character. The reader knows whole quarters only,
-# so it counts none of them. {numref}`fig-characters-pieces` asks of what they are put together.
+# words, and more of the characters training characters. On characters the ratio falls likewise, but
+# next to no hallucination is counted on the way. The pictures show why
+# ({numref}`fig-characters-unet-samples`): for most of the training they are clean strokes that form
+# no real character. The reader knows whole quarters only, so it counts none of them.
+# {numref}`fig-characters-pieces` asks of what they are put together.
 #
 # ### In a proportional font
 #
