@@ -419,8 +419,8 @@ tables.along_training(by_place, "50 tuples, positions:", step=shown.steps[shown.
 # nearest to the rule's. An untrained UNet's ratio is lower, and rises before it falls; on 470
 # tuples it has only begun to fall, as the samples have only begun to leave chance. How well the
 # DiT can tell its places apart (chapter 1) decides when it stops being local, and when it leaves
-# hallucination: at a step at which the ratio with the grid's indices has hardly begun to fall,
-# positions drawn at random have brought it most of the way down.
+# hallucination: at the last table's step the ratio is down at the rule's with positions drawn at
+# random, and has come less than half as far with the grid's indices.
 #
 # The paper's figure has five levels, and the ratio is, read to the letter, that of the noise
 # (Eqs. 1 and 8). Here are both.
