@@ -154,6 +154,12 @@ class Experiment:
         return dataclasses.replace(self, **changes)
 
 
+def key_around(part: Any) -> str:
+    """The key of a dataclass that holds an `experiment` among its fields."""
+    whole = beyond_defaults(part.experiment) | part.experiment.parts
+    return key_of(beyond_defaults(part) | {"experiment": whole})
+
+
 def from_configuration(configuration: dict[str, Any]) -> Experiment:
     """The experiment that a record's configuration describes.
 

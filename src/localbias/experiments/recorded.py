@@ -146,9 +146,11 @@ class Recorded:
 
     def _drawn(self, name: str) -> Samples | None:
         """What is drawn of the network that is kept of a name in SAMPLED; None where none is."""
+        if name not in SAMPLED:
+            return None
         tier = catalogue.tier_for(name, self.tier)
         made = [catalogue.make(name, tier, seed) for seed in self.seeds(name)]
-        kept = [one for one in made if one.keep and name in SAMPLED]
+        kept = [one for one in made if one.keep]
         return Samples.ancestral(kept[0]) if kept else None
 
     def existing(self, name: str) -> Results | None:

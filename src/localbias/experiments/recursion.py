@@ -20,14 +20,14 @@ from localbias.checks import require, typed
 from localbias.diffusion import Denoiser, DenoiserLike, last
 from localbias.exact import Mixture
 from localbias.experiments import generations
-from localbias.experiments.configuration import Experiment
+from localbias.experiments.configuration import Experiment, key_around
 from localbias.experiments.generations import Drawn, balanced
 from localbias.experiments.setup import Setup
 from localbias.measure import Watch, Watching
 from localbias.networks import Labelled
 from localbias.render import Digit, Points
 from localbias.seeds import random_generator
-from localbias.store import RECORDS, RUNS, Record, beyond_defaults, key_of, revive
+from localbias.store import RECORDS, RUNS, Record, beyond_defaults, revive
 from localbias.training import State, auto_device, train
 
 CHAINS = RECORDS / "chains"
@@ -81,8 +81,7 @@ class Chain:
     @property
     def key(self) -> str:
         """12 hexadecimal digits of the configuration's hash, as of an experiment."""
-        whole = beyond_defaults(self.experiment) | self.experiment.parts
-        return key_of(beyond_defaults(self) | {"experiment": whole})
+        return key_around(self)
 
     @property
     def stem(self) -> str:

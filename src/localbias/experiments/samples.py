@@ -17,10 +17,10 @@ from localbias import store
 from localbias.checks import require, typed
 from localbias.diffusion import last
 from localbias.experiments import engine
-from localbias.experiments.configuration import Experiment, Sampling
+from localbias.experiments.configuration import Experiment, Sampling, key_around
 from localbias.experiments.setup import Setup
 from localbias.measure import smallest_integer
-from localbias.store import Record, beyond_defaults, key_of, revive
+from localbias.store import Record, revive
 from localbias.training import auto_device
 
 FOLDER = "samples"  # in that of a tier's records
@@ -75,8 +75,7 @@ class Samples:
     @property
     def key(self) -> str:
         """12 hexadecimal digits of the configuration's hash, as of an experiment."""
-        whole = beyond_defaults(self.experiment) | self.experiment.parts
-        return key_of(beyond_defaults(self) | {"experiment": whole})
+        return key_around(self)
 
     @property
     def stem(self) -> str:
