@@ -158,6 +158,10 @@ HEADLINE: dict[str, Recipe] = {
     # as A.5 has it: another handwriting at every exposure
     "quarter-token-dit-150-fresh": quarter_dit(150, 45_000, exemplars=100),
     "quarter-x0-unet-470": quarter_unet(470, 32_000, keep=(1400, 32_000)),
+    # the first part of that, again with another handwriting at every exposure
+    "quarter-x0-unet-470-fresh": quarter_unet(
+        470, 2000, None, "constant", exemplars=100, first=350
+    ),
     # Fig 3
     "parity-8-unet-blocks": parity_blocks(8, 64, 6000, "parity", keep=(350, 2800, 6000)),
     "parity-16-unet-blocks": parity_blocks(16, 1638, 6000, "parity of 16"),

@@ -153,21 +153,38 @@ def quarter_dit(
         dict(batch=32, rate=5e-4, decay="constant", ema=0.995),
         CONSTANT[0.005],
         first=125,
-        fields=dict(rendering="fresh") if exemplars > 1 else {},
+        fields=_rendering(exemplars),
         **options,
     )
 
 
-def quarter_unet(n_train: int, steps: int, keep: tuple[int, ...] = ()) -> Long:
-    """The same pictures, noise, batches and target by a UNet (Figs 4, 5)."""
+def quarter_unet(
+    n_train: int,
+    steps: int,
+    probing: str | None = "quarter",
+    decay: str = "linear",
+    exemplars: int = 1,
+    **options: Any,
+) -> Long:
+    """The same pictures, noise, batches and target by a UNet (Figs 4, 5).
+
+    Args:
+        n_train: tuples of 670 that are trained on.
+        steps: of training, batches of 32.
+        probing: by its name in PROBING.
+        decay: of the rate. A constant one is that of a longer training's first part, nearly.
+        exemplars: images a digit; several are drawn anew at every exposure (A.5).
+        options: of `Long`.
+    """
     return Long(
         UNETS["pictures"],
-        _quarter(n_train),
+        _quarter(n_train, exemplars),
         steps,
-        "quarter",
-        dict(batch=32, rate=1e-3, ema=0.995),
+        probing,
+        dict(batch=32, rate=1e-3, decay=decay, ema=0.995),
         CONSTANT[0.005],
-        keep=keep,
+        fields=_rendering(exemplars),
+        **options,
     )
 
 
@@ -257,3 +274,7 @@ def _quarter(n_train: int, exemplars: int = 1) -> dict[str, Any]:
     renderer: dict[str, Any] = dict(name="digits", size=28)
     renderer |= dict(exemplars=exemplars) if exemplars > 1 else {}
     return dict(grammar=dict(name="quarter_sum"), renderer=renderer, n_train=n_train)
+
+
+def _rendering(exemplars: int) -> dict[str, str]:
+    return dict(rendering="fresh") if exemplars > 1 else {}
