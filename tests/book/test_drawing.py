@@ -175,7 +175,9 @@ def test_every_figure_of_the_book_has_a_name_of_its_own():
     [
         ("1", "outcomes-blocks"),
         ("1", "outcomes-token-dit"),
+        ("1", "outcomes-x0-unet"),
         ("2", "ldr-along-training-escapes"),
+        ("2", "ldr-five-levels"),
         ("4", "words-unet-along-training"),
         ("4", "dyck-unet-along-training"),
     ],

@@ -28,7 +28,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
         *("parity-8-unet-blocks", "parity-16-unet-blocks", "parity-8-mlp-vectors"),
         "parity-8-unet-small-glyphs",
         *(f"quarter-token-dit-{n}" for n in TUPLES),
-        *("quarter-x0-unet-470", "quarter-token-dit-150-fresh"),
+        *("quarter-x0-unet-470", "quarter-token-dit-150-fresh", "quarter-x0-unet-470-fresh"),
         *("quarter-token-dit-50-spacing-1", "quarter-token-dit-50-spacing-4"),
     ),
     2: (
@@ -63,7 +63,7 @@ CHAPTERS: dict[int, tuple[str, ...]] = {
     ),
 }
 SEEDS = (
-    {"quarter-x0-unet-470": 1, "parity-8-scalars-long": 1}
+    {"quarter-x0-unet-470-fresh": 1, "parity-8-scalars-long": 1}
     | dict.fromkeys(catalogue.STRESS, 5)
     | {
         "check-3-dit-long": 3,

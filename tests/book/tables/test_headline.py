@@ -52,6 +52,23 @@ def test_a_figure_of_the_paper_beside_ours(rows, results):
     }
 
 
+def test_a_time_says_which_seeds_a_gpu_made(rows, results):
+    paper, ours = {"DiT": catalogue.make("quarter-dit-470", "paper")}, results(COUNTS)
+
+    def told():
+        by_name = {
+            row.pop(""): row for row in rows(tables.beside_paper("Figure 4", paper, {"t": ours}))
+        }
+        return by_name["time"]["t"]
+
+    first, second = ({**ours.records[0].origin["processes"][0]} for _ in range(2))
+    ours.records[1].origin["processes"] = [first, {**first, "device": "cuda"}]
+    assert told() == "2 min a seed on a core, 2 seeds, 1 of them by a GPU or begun there"
+    ours.records[0].origin["processes"] = [{**second, "device": "cuda"}]
+    ours.records[1].origin["processes"] = [{**second, "device": "cuda"}]
+    assert told() == "2 min a seed on a GPU, 2 seeds"
+
+
 def test_a_gain_is_told_since_the_step_nearest_to_half(rows, results):
     """Measured steps are no even ones: of 2,000 steps 1,100 is nearer to half than 300."""
     counts = [[[10, 0, 0, 0], [0, 8, 1, 1], [0, 5, 4, 1]]]

@@ -62,7 +62,7 @@ def _size(experiment: Experiment, shape: Sequence[int], valid: int) -> dict[str,
         "tier": experiment.tier,
         "picture": f"{picture} {'pixels' if len(shape) == 3 else 'numbers'}",
         "trained on": f"{experiment.n_train:,} of {valid:,} strings",
-        "predicts": {"x0": "x̂0", "noise": "noise", "v": "v"}[experiment.target],
+        "output read as, loss on": f"{experiment.reads}, {experiment.target}",
         "β, T": f"{noise(experiment.schedule)}, {experiment.schedule.steps:,}",
         "rate": f"{training.rate:g}, {training.decay}",
         "steps × batch": f"{training.steps:,} × {training.batch}",
@@ -85,7 +85,7 @@ def _of_results(results: Results, seen: int, level: float | None) -> dict[str, s
     cells = _size(results.experiment, setup.renderer.shape, len(setup.grammar.support))
     further = results.seconds * seen / results.images_seen
     more = f"{_hours(further)} in all" if results.images_seen < seen else "reached"
-    cells["time"] = f"{_hours(results.seconds)} a seed on a core, {seeds(len(results.records))}"
+    cells["time"] = _seconds(results)
     cells["to the paper's images"] = more
     ends = outcome_cells(results.counts[:, -1])
     cells |= {f"at the end: {name}": ends[name] for name in OUTCOMES}
@@ -93,6 +93,14 @@ def _of_results(results: Results, seen: int, level: float | None) -> dict[str, s
     if level is not None:
         cells[f"LDR of x̂0, √ᾱ = {level:g}, at most and at the end"] = _fall(results, level)
     return cells
+
+
+def _seconds(results: Results) -> str:
+    """What a seed took, and how many seeds' time it is not, for a GPU had a part in them."""
+    count, on_gpu = len(results.records), sum(not one.on_cpu for one in results.records)
+    where = "on a GPU" if on_gpu == count else "on a core"
+    told = f"{_hours(results.seconds)} a seed {where}, {seeds(count)}"
+    return told if on_gpu in (0, count) else f"{told}, {on_gpu} of them by a GPU or begun there"
 
 
 def _change(results: Results) -> str:
