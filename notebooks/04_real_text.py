@@ -239,7 +239,7 @@ tables.ends(dyck, dyck_level)
 # At first there are sharp parentheses, and for the longer words few more valid ones than chance
 # would give. In the end two in five of their samples are valid and were never seen, and the
 # network's prediction is nearer to the rule's than to the training set's. In chapter 1
-# only the DiT on 470 tuples drew new valid strings more often than by chance. How local each
+# only the DiT on 470 tuples ended with more new valid strings than by chance. How local each
 # parenthesis is along the way is the paper's observation too (Figures 16 and 17). Here the ratio
 # falls as the accuracy rises, to below the rule's own, and for L = 8 and 12 it rises again a little
 # while the last mistakes go.
@@ -755,8 +755,8 @@ tables.distances(texts.distances(whole_list, denoisers | {"the list": of.referen
 #| label: words-unet-along-training
 #| fig-cap: >-
 #|   Figure 7 (left) of the paper: short words and characters by a UNet; the ratio is that of the
-#|   first letter and of the top left quarter, at the paper's level. Three seeds
-#|   each, bands are their range.
+#|   first letter and of the top left quarter, at the paper's level. Three seeds each, bands are
+#|   their range.
 #| fig-alt: >-
 #|   Outcomes, local dependency ratio and distances from exact denoisers along training for 30 short
 #|   words and for 50 characters by a UNet
@@ -817,20 +817,21 @@ beside_paper(
         "words": catalogue.make("words-unet-999", "paper"),
         "characters": catalogue.make("characters-unet-1000", "paper"),
     },
-    {title: one for title, (one, _) in text_unets.items()} | {"30 words, DiT": words["30 words"]},
+    {title: one for title, (one, _) in text_unets.items()}
+    | {"30 words, DiT": words["30 words"], "50 characters, DiT": recorded("characters-dit-50")},
     level=0.2,
 )
 
 # %% [markdown]
 # On the short words samples are fuzzy for the first part, misspelt for the next, the training set
-# at the end, and the ratio falls from its highest value as the training words come. Words of the
-# list that were not shown are a few in a hundred at most. The heat grows from the letter's own cell
-# over the whole word. Drawn as the paper draws, by all steps, more of the samples are training
-# words, and more of the characters training characters. On characters the ratio falls likewise, but
-# next to no hallucination is counted on the way. The pictures show why
-# ({numref}`fig-characters-unet-samples`): for most of the training they are clean strokes that form
-# no real character. The reader knows whole quarters only, so it counts none of them.
-# {numref}`fig-characters-pieces` asks of what they are put together.
+# at the end. The ratio begins to fall while nearly all readable words are misspelt, and goes on as
+# the training words come. Words of the list that were not shown are a few in a hundred at most. The
+# heat grows from the letter's own cell over the whole word. Drawn as the paper draws, by all steps,
+# more of the samples are training words, and more of the characters training characters. On
+# characters the ratio falls likewise, but next to no hallucination is counted on the way. The
+# pictures show why ({numref}`fig-characters-unet-samples`): for most of the training they are clean
+# strokes that form no real character. The reader knows whole quarters only, so it counts none of
+# them. {numref}`fig-characters-pieces` asks of what they are put together.
 #
 # ### In a proportional font
 #
@@ -1016,19 +1017,22 @@ figures.slider(
 # ## What to take along
 #
 # - **Correlation doesn't spare a model the hallucinations.** Words and Dyck words come to sharp
-#   symbols in wrong company, at a ratio near 1, and nearest to the marginals. Characters do so in
-#   pieces the size of the network's tokens, at a ratio that has begun to fall.
+#   symbols in wrong company, nearest to the marginals, in the DiT at a ratio near 1, in the UNet at
+#   about 0.8. Characters do so in pieces the size of the network's tokens, at a ratio that has
+#   begun to fall.
 # - **It decides how they end.** In the DiT Dyck words and a check of two symbols end in the rule,
-#   with two in five samples valid and never seen before. Words and characters have no rule to be
-#   found: 50 characters end in the training set, 30 words are on their way there, and longer lists
-#   come to neither in our time. For a check of three the DiT needs several times as long as for a
-#   pair, and of four we have not seen the end.
+#   with two in five samples valid and never seen before; in the UNet Dyck words of length 16 do,
+#   half of its samples never seen. Words and characters have no rule to be found: 50 characters end
+#   in the training set, and so do the UNet's 30 short words; the DiT's 30 words are on their way
+#   there, and longer lists come to neither in our time. For a check of three the DiT needs several
+#   times as long as for a pair, and of four we have not seen the end.
 # - **A falling ratio says that a network has begun to look around, not what it will see.** It falls
 #   alike on the way to a rule and to a list, and where no more than a pair or the shape of strokes
 #   is learned. The held-out strings tell which; so do the exact denoisers beside it, where the
-#   noised signals are such as the network has learned to denoise. (The network on 30 words is
-#   probed with words of the whole list, most of which it never saw: there it stays nearest to the
-#   marginals while a third of its samples are training words.)
+#   noised signals are such as the network has learned to denoise. (The DiT on 30 words is probed
+#   with words of the whole list, most of which it never saw: at √ᾱ = 0.2 and 0.5 it stays nearest
+#   to the marginals while a third of its samples are training words. The UNet on short words,
+#   probed likewise, comes nearest to the training set's.)
 # - **A dense network is another matter.** The MLP on characters goes from blurs to memory with
 #   nothing in between, and its ratio begins below the one where the others end, near that of a
 #   network which listens to all pixels alike.
