@@ -496,7 +496,7 @@ tables.endings(quarters.values())
 # ### Parity in plain squares and in parentheses
 #
 # **The phases are the paper's: fuzzy, hallucination at one half, overfitting; parentheses leave
-# it four to six times as late as squares.**
+# it several times as late as squares.**
 #
 # A symbol is a grey square of 2 × 2 pixels, an image 4 × 8, and the network a small UNet. It is
 # trained on half of the valid strings. Of length 16, in an image of 8 × 8, it is trained on 5 %, as
@@ -808,7 +808,9 @@ tables.samplers({name: recorded.by_sampler(name) for name in several})
 #
 # So far each digit has one handwriting, so that a tuple is one picture. The paper's digits have
 # many. Here each exposure takes each digit's picture anew from a hundred. The UNet repeats the
-# first part of its training so.
+# first part of its training so. Many handwritings are read by the reading network, which finds
+# digits in loose strokes ({numref}`fig-digit-reader-accuracy`), one by its template. So the steps
+# at which digits become readable compare only roughly; of the readable, the valid shares compare.
 
 # %% tags=["hide-input"]
 #| label: outcomes-fresh

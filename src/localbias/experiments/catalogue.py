@@ -160,7 +160,7 @@ HEADLINE: dict[str, Recipe] = {
     "quarter-x0-unet-470": quarter_unet(470, 32_000, keep=(1400, 32_000)),
     # the first part of that, again with another handwriting at every exposure
     "quarter-x0-unet-470-fresh": quarter_unet(
-        470, 2000, None, "constant", exemplars=100, first=350
+        470, 2000, probing=None, decay="constant", exemplars=100, first=350
     ),
     # Fig 3
     "parity-8-unet-blocks": parity_blocks(8, 64, 6000, "parity", keep=(350, 2800, 6000)),

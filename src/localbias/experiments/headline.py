@@ -70,7 +70,7 @@ class Long:
 
     Attributes:
         network: of the laptop tier.
-        data: grammar, renderer and n_train, of both tiers.
+        data: grammar, renderer, n_train and, where it is not the default, rendering, of both tiers.
         steps: of training; it is measured at those of STEPS up to there.
         probing: by its name in PROBING.
         training: what differs from Adam at 2e-3 that decays, after a warm-up of 100 steps.
@@ -153,7 +153,6 @@ def quarter_dit(
         dict(batch=32, rate=5e-4, decay="constant", ema=0.995),
         CONSTANT[0.005],
         first=125,
-        fields=_rendering(exemplars),
         **options,
     )
 
@@ -183,7 +182,6 @@ def quarter_unet(
         probing,
         dict(batch=32, rate=1e-3, decay=decay, ema=0.995),
         CONSTANT[0.005],
-        fields=_rendering(exemplars),
         **options,
     )
 
@@ -272,9 +270,7 @@ def simple_shapes(network: Mapping[str, Any], steps: int, **options: Any) -> Lon
 
 def _quarter(n_train: int, exemplars: int = 1) -> dict[str, Any]:
     renderer: dict[str, Any] = dict(name="digits", size=28)
-    renderer |= dict(exemplars=exemplars) if exemplars > 1 else {}
-    return dict(grammar=dict(name="quarter_sum"), renderer=renderer, n_train=n_train)
-
-
-def _rendering(exemplars: int) -> dict[str, str]:
-    return dict(rendering="fresh") if exemplars > 1 else {}
+    data = dict(grammar=dict(name="quarter_sum"), renderer=renderer, n_train=n_train)
+    if exemplars > 1:
+        renderer["exemplars"], data["rendering"] = exemplars, "fresh"
+    return data

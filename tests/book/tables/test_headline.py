@@ -61,12 +61,12 @@ def test_a_time_says_which_seeds_a_gpu_made(rows, results):
         }
         return by_name["time"]["t"]
 
-    first, second = ({**ours.records[0].origin["processes"][0]} for _ in range(2))
-    ours.records[1].origin["processes"] = [first, {**first, "device": "cuda"}]
+    first, second = (record.origin["processes"] for record in ours.records)
+    second.append({**second[0], "device": "cuda"})  # begun on one, ended on the other
     assert told() == "2 min a seed on a core, 2 seeds, 1 of them by a GPU or begun there"
-    ours.records[0].origin["processes"] = [{**second, "device": "cuda"}]
-    ours.records[1].origin["processes"] = [{**second, "device": "cuda"}]
-    assert told() == "2 min a seed on a GPU, 2 seeds"
+    second.pop(0)
+    first[0]["device"] = "cuda"
+    assert told() == "2 min a seed, 2 seeds, 2 of them by a GPU or begun there"
 
 
 def test_a_gain_is_told_since_the_step_nearest_to_half(rows, results):

@@ -96,11 +96,11 @@ def _of_results(results: Results, seen: int, level: float | None) -> dict[str, s
 
 
 def _seconds(results: Results) -> str:
-    """What a seed took, and how many seeds' time it is not, for a GPU had a part in them."""
+    """What a seed took, on a core where any ran on one alone, and in how many a GPU had a part."""
     count, on_gpu = len(results.records), sum(not one.on_cpu for one in results.records)
-    where = "on a GPU" if on_gpu == count else "on a core"
-    told = f"{_hours(results.seconds)} a seed {where}, {seeds(count)}"
-    return told if on_gpu in (0, count) else f"{told}, {on_gpu} of them by a GPU or begun there"
+    where = " on a core" if on_gpu < count else ""
+    by_gpu = f", {on_gpu} of them by a GPU or begun there" if on_gpu else ""
+    return f"{_hours(results.seconds)} a seed{where}, {seeds(count)}{by_gpu}"
 
 
 def _change(results: Results) -> str:
